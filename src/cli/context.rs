@@ -1,0 +1,109 @@
+//! What every command starts from: the environment of the process, the project and the root.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::args::Global;
+use super::error::CliError;
+use super::printer::Printer;
+use super::progress::Bar;
+use crate::inventory::Inventory;
+use crate::project::{self, Project, ProjectError};
+use crate::root::Root;
+use crate::source::git::GitError;
+
+/// What every command starts from.
+pub(super) struct Context<'p> {
+    pub(super) printer: &'p mut Printer,
+    pub(super) global: Global,
+    pub(super) process: BTreeMap<String, OsString>,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl<'p> Context<'p> {
+    pub(super) fn new(global: &Global, printer: &'p mut Printer) -> Result<Self, CliError> {
+        if let Some(path) = &global.directory {
+            std::env::set_current_dir(path)
+                .map_err(|source| CliError::Directory { path: path.clone(), source })?;
+        }
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // The second signal ends the process at once; the first lets it tidy up. Where signals cannot be
+            // caught the next run tidies up instead.
+            let _ = signal_hook::flag::register_conditional_shutdown(
+                signal,
+                i32::from(super::error::INTERRUPTED),
+                Arc::clone(&interrupted),
+            );
+            let _ = signal_hook::flag::register(signal, Arc::clone(&interrupted));
+        }
+        Ok(Self { printer, global: global.clone(), process: project::process_environment(), interrupted })
+    }
+
+    /// Draws progress and tells of events.
+    pub(super) fn bar(&self) -> Bar<'_> {
+        Bar::new(self.printer, Arc::clone(&self.interrupted))
+    }
+
+    /// The project at `location`, at a revision.
+    pub(super) fn project(
+        &self,
+        location: Option<&Path>,
+        revision: &str,
+        manifest: Option<&str>,
+    ) -> Result<Project, CliError> {
+        let start = match location {
+            Some(location) => location.to_owned(),
+            None => PathBuf::from("."),
+        };
+        if !start.is_dir() {
+            let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
+            return Err(CliError::Directory { path: start, source });
+        }
+        let project = Project::open(&start, revision, manifest, &self.process)?;
+        for doubt in &project.warnings {
+            self.printer.warn(&doubt.message, doubt.hint.as_deref());
+        }
+        Ok(project)
+    }
+
+    /// The project here, if there is one: for commands that can do without. A repository that is not there, or
+    /// has no manifest, is no error; anything else that is wrong with it is.
+    pub(super) fn project_if_any(&self) -> Result<Option<Project>, CliError> {
+        match self.project(None, "HEAD", None) {
+            Ok(project) => Ok(Some(project)),
+            Err(CliError::Project(
+                ProjectError::NoManifest { .. }
+                | ProjectError::Git(GitError::NotARepository { .. } | GitError::Unborn { .. }),
+            )) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The root that `project` deploys to, or that the process environment names.
+    pub(super) fn root(&self, project: Option<&Project>) -> Result<Root, CliError> {
+        match project {
+            Some(project) => Ok(project.root()?),
+            None => {
+                let environment = project::environment_without_project(&self.process)
+                    .map_err(|error| CliError::Environment(Box::new(error)))?;
+                Ok(project::root(&environment)?)
+            }
+        }
+    }
+
+    /// What is installed, seen from here.
+    pub(super) fn inventory(&self, project: Option<&Project>) -> Result<(Root, Inventory), CliError> {
+        let root = self.root(project)?;
+        let meta = root.open()?;
+        let inventory = Inventory::take(meta.as_ref(), project)?;
+        if !inventory.history.damaged.is_empty() {
+            let lines: Vec<String> = inventory.history.damaged.iter().map(ToString::to_string).collect();
+            self.printer.warn(format!("the history has damaged lines: {}", lines.join(", ")), None);
+        }
+        Ok((root, inventory))
+    }
+}

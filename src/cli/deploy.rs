@@ -1,0 +1,204 @@
+//! `git dist`: deploy.
+
+use super::args::Deploy;
+use super::context::Context;
+use super::error::{CliError, DONE};
+use super::json;
+use super::printer::{Printer, Tone};
+use crate::activate::is_pending;
+use crate::plan::{Action, Consent, Item};
+use crate::project::Project;
+use crate::rollout::{DeployRequest, Prepared, Report, RolloutError, Session, plan_deploy};
+use crate::source::git::Snapshot;
+
+pub(super) fn run(context: &mut Context<'_>, arguments: &Deploy) -> Result<u8, CliError> {
+    let revision = arguments.revision.as_deref().unwrap_or("HEAD");
+    let project = context.project(arguments.location.as_deref(), revision, arguments.manifest.as_deref())?;
+    let request = DeployRequest {
+        targets: arguments.targets.clone(),
+        consent: Consent {
+            force: arguments.force,
+            adopt: arguments.adopt || context.global.yes,
+            named_revision: arguments.revision.is_some(),
+            version_only: arguments.version_only,
+        },
+        all: arguments.all,
+        ignore_missing: arguments.ignore_missing,
+        unattended: false,
+        trigger: None,
+        why: arguments.message.clone(),
+    };
+    deploy(context, &project, request)
+}
+
+/// Plans, asks where something is in the way, and carries out.
+pub(super) fn deploy(
+    context: &Context<'_>,
+    project: &Project,
+    mut request: DeployRequest,
+) -> Result<u8, CliError> {
+    let printer = &*context.printer;
+    let snapshot = project.snapshot();
+    let mut prepared = plan_deploy(project, &snapshot, &request)?;
+    tell_missing(printer, &prepared);
+    if context.global.dry_run {
+        return show_plan(printer, project, &prepared, &request);
+    }
+    if prepared.occupied().next().is_some() && ask_to_adopt(printer, &prepared) {
+        request.consent.adopt = true;
+    }
+    let root = project.root()?;
+    let is_left = match root.open()? {
+        Some(meta) => is_pending(&meta)?,
+        None => false,
+    };
+    let refused = prepared.refused(&request);
+    if !refused.is_empty() && !request.consent.adopt {
+        return Err(RolloutError::Refused(refused).into());
+    }
+    if !prepared.is_change() && !is_left && refused.is_empty() {
+        return nothing_to_do(printer, project, &prepared);
+    }
+    let report = {
+        let bar = context.bar();
+        let session = Session::begin(&root, prepared.plan.kind, &bar)?;
+        // What was planned before the lock was taken may be stale.
+        prepared = plan_deploy(project, &snapshot, &request)?;
+        prepared.execute(session, project, &snapshot, &request, &bar)?
+    };
+    show_report(printer, project, &report)?;
+    Ok(DONE)
+}
+
+fn tell_missing(printer: &Printer, prepared: &Prepared) {
+    for missing in &prepared.missing {
+        printer.warn(format!("target `{}`: nothing matches `{}`", missing.target, missing.source), None);
+    }
+}
+
+fn ask_to_adopt(printer: &Printer, prepared: &Prepared) -> bool {
+    for item in prepared.occupied() {
+        if let Action::Refuse(refusal) = &item.action {
+            printer.talk(format!("{}: {}", item.destination.as_str(), refusal.message()));
+        }
+    }
+    printer.ask("move aside and deploy?")
+}
+
+fn revision_of(project: &Project) -> (String, String) {
+    (project.revision.asked.clone(), project.revision.commit.to_string())
+}
+
+fn headline(project: &Project, snapshot: &Snapshot<'_>) -> String {
+    let revision = snapshot.revision();
+    let name = revision.branch.as_deref().unwrap_or(&revision.asked);
+    format!("{name} {}.{} \"{}\"", revision.count, revision.short(), revision.subject)
+        + &project.root().map(|root| format!(" -> {}", root.path().display())).unwrap_or_default()
+}
+
+fn show_plan(
+    printer: &Printer,
+    project: &Project,
+    prepared: &Prepared,
+    request: &DeployRequest,
+) -> Result<u8, CliError> {
+    let (asked, commit) = revision_of(project);
+    if printer.is_json() {
+        printer.json(&json::plan("deploy", Some((&asked, &commit)), &prepared.plan.items))?;
+    } else {
+        printer.talk(format!("would deploy {}", headline(project, &project.snapshot())));
+        for item in &prepared.plan.items {
+            printer.line(item_line(printer, item))?;
+        }
+        printer.talk("dry run: nothing was changed");
+    }
+    let refused = prepared.refused(request);
+    if refused.is_empty() { Ok(DONE) } else { Err(RolloutError::Refused(refused).into()) }
+}
+
+fn nothing_to_do(printer: &Printer, project: &Project, prepared: &Prepared) -> Result<u8, CliError> {
+    let (asked, commit) = revision_of(project);
+    if printer.is_json() {
+        let report = Report {
+            kind: prepared.plan.kind,
+            number: None,
+            items: prepared.plan.items.clone(),
+            pruned: Vec::new(),
+            recovered: crate::activate::Recovered::Nothing,
+            warnings: Vec::new(),
+        };
+        printer.json(&json::report(&report, Some((&asked, &commit))))?;
+        return Ok(DONE);
+    }
+    for item in prepared.plan.items.iter().filter(|item| matches!(item.action, Action::Refuse(_))) {
+        printer.line(item_line(printer, item))?;
+    }
+    let count = prepared.plan.items.len();
+    printer.talk(format!(
+        "nothing to do: {} at {}",
+        destinations(count),
+        headline(project, &project.snapshot())
+    ));
+    Ok(DONE)
+}
+
+fn destinations(count: usize) -> String {
+    if count == 1 { "1 destination is".to_owned() } else { format!("{count} destinations are") }
+}
+
+fn show_report(printer: &Printer, project: &Project, report: &Report) -> Result<(), CliError> {
+    let (asked, commit) = revision_of(project);
+    if printer.is_json() {
+        return printer.json(&json::report(report, Some((&asked, &commit))));
+    }
+    show_items(printer, report)?;
+    let number = report.number.map(|number| format!("r{number}: ")).unwrap_or_default();
+    let verb = if report.number.is_some() { "deployed" } else { "nothing to do for" };
+    printer.talk(format!("{number}{verb} {}", headline(project, &project.snapshot())));
+    Ok(())
+}
+
+/// The items of a report, what was pruned, and what is left to the next run.
+pub(super) fn show_items(printer: &Printer, report: &Report) -> Result<(), CliError> {
+    for item in &report.items {
+        printer.line(item_line(printer, item))?;
+    }
+    for (destination, version) in &report.pruned {
+        printer.talk(format!("pruned {} of {}", version.tail(), crate::disk::Shown(destination)));
+    }
+    for warning in &report.warnings {
+        printer.warn(warning, Some("the next run tries again"));
+    }
+    Ok(())
+}
+
+/// One item in one line: what happens, to which target, where, from what to what.
+pub(super) fn item_line(printer: &Printer, item: &Item) -> String {
+    let from = item.from.as_ref().map_or_else(|| "new".to_owned(), crate::version::VersionName::tail);
+    let (tone, change) = match &item.action {
+        Action::Create { name, .. } => (Tone::Good, format!("{from} -> {}", name.tail())),
+        Action::Relink { to, .. } => (Tone::Changed, format!("{from} -> {}", to.tail())),
+        Action::Unchanged { version } => (Tone::Dim, version.tail()),
+        Action::Remove { versions, unlink } => {
+            let names: Vec<String> = versions.iter().map(crate::version::VersionName::tail).collect();
+            let whole = if *unlink { "the destination and " } else { "" };
+            (
+                Tone::Changed,
+                format!("{whole}{}", if names.is_empty() { "no version".into() } else { names.join(", ") }),
+            )
+        }
+        Action::Skip { reason } => (Tone::Dim, reason.clone()),
+        Action::Refuse(refusal) => (Tone::Bad, refusal.message()),
+    };
+    let mut line = format!(
+        "{} {}  {}  {}",
+        printer.paint(format!("{:<9}", item.action.word()), tone),
+        printer.paint(&item.target, Tone::Strong),
+        printer.paint(item.destination.as_str(), Tone::Plain),
+        printer.paint(change, tone),
+    );
+    for warning in &item.warnings {
+        line.push_str(&printer.paint(format!("  ({warning})"), Tone::Changed));
+    }
+    line
+}

@@ -1,0 +1,119 @@
+//! Errors as a person sees them: the kind, the hint and the exit code of each, in one place.
+
+use crate::activate::ActivateError;
+use crate::environment::EnvironmentError;
+use crate::inventory::InventoryError;
+use crate::lock::LockError;
+use crate::plan::Action;
+use crate::project::ProjectError;
+use crate::rollout::RolloutError;
+use crate::stage::StageError;
+
+/// Done, or nothing to do.
+pub(super) const DONE: u8 = 0;
+/// Refused or failed; nothing changed.
+pub(super) const FAILED: u8 = 1;
+/// The command line makes no sense.
+pub(super) const USAGE: u8 = 2;
+/// Failed and undone.
+pub(super) const UNDONE: u8 = 3;
+/// `verify` or `diff --exit-code` found differences.
+pub(super) const DIFFERENT: u8 = 4;
+/// Stopped by a signal (128 + SIGINT, as shells count).
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    #[error(transparent)]
+    Rollout(#[from] RolloutError),
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    #[error("the environment cannot be used")]
+    Environment(#[from] Box<EnvironmentError>),
+    #[error("cannot enter `{}`", crate::disk::Shown(path))]
+    Directory {
+        path: std::path::PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot write the output")]
+    Output(#[source] std::io::Error),
+    /// Something to say that only this command knows.
+    #[error("{message}")]
+    Told { message: String, hint: Option<String>, code: u8 },
+}
+
+impl From<crate::disk::DiskError> for CliError {
+    fn from(error: crate::disk::DiskError) -> Self {
+        Self::Rollout(error.into())
+    }
+}
+
+impl CliError {
+    /// The exit code.
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Rollout(RolloutError::Activate(ActivateError::Undone(_) | ActivateError::Stuck(_))) => {
+                UNDONE
+            }
+            Self::Rollout(RolloutError::Staging(StageError::Interrupted)) => INTERRUPTED,
+            Self::Told { code, .. } => *code,
+            _ => FAILED,
+        }
+    }
+
+    /// The next command to try.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Project(source) => source.hint(),
+            Self::Inventory(source) => source.hint(),
+            Self::Environment(source) => source.hint(),
+            Self::Rollout(source) => rollout_hint(source),
+            Self::Told { hint, .. } => hint.clone(),
+            Self::Directory { .. } | Self::Output(_) => None,
+        }
+    }
+
+    /// Lines of detail under the message: refused items, the place in a file.
+    pub(super) fn details(&self) -> Vec<String> {
+        match self {
+            Self::Rollout(RolloutError::Refused(items)) if items.len() > 1 => {
+                let lines = items.iter().take(20).map(crate::rollout::refusal);
+                let more = items.len().saturating_sub(20);
+                lines.chain((more > 0).then(|| format!("... and {more} more"))).collect()
+            }
+            Self::Project(ProjectError::Manifest { source, .. })
+            | Self::Rollout(RolloutError::Project(ProjectError::Manifest { source, .. })) => {
+                source.snippet().into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn rollout_hint(error: &RolloutError) -> Option<String> {
+    match error {
+        RolloutError::Refused(items) => items.iter().find_map(|item| match &item.action {
+            Action::Refuse(refusal) => Some(refusal.hint(&item.target)),
+            _ => None,
+        }),
+        RolloutError::Staging(StageError::Source(source))
+        | RolloutError::Stage { source: StageError::Source(source), .. }
+        | RolloutError::Content { source, .. }
+        | RolloutError::Git(source) => source.hint(),
+        RolloutError::Staging(StageError::NoSpace { .. }) => {
+            Some("`git dist prune --keep 1` removes old versions".to_owned())
+        }
+        RolloutError::Lock(LockError::Held { .. }) => Some("try again when it is done".to_owned()),
+        RolloutError::Project(source) => source.hint(),
+        RolloutError::Target(source) => source.hint(),
+        RolloutError::Inventory(source) => source.hint(),
+        RolloutError::Disk(source) if source.source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Some("`DEPLOY_ROOT=DIR git dist` deploys to another place".to_owned())
+        }
+        _ => None,
+    }
+}

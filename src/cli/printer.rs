@@ -1,0 +1,196 @@
+//! The one place that writes to a terminal: it colours, quiets, serialises, and escapes hostile names.
+//!
+//! Standard output is data, standard error is talk.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+
+use owo_colors::{OwoColorize as _, Style};
+use serde_json::Value;
+
+use super::args::{Color, Global};
+use super::error::CliError;
+
+/// Writes what a command has to say.
+pub(super) struct Printer {
+    quiet: bool,
+    json: bool,
+    out_colored: bool,
+    err_colored: bool,
+}
+
+/// How a word is set off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    Changed,
+    Bad,
+    Dim,
+    Strong,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Self::Plain => Style::new(),
+            Self::Good => Style::new().green(),
+            Self::Changed => Style::new().yellow(),
+            Self::Bad => Style::new().red().bold(),
+            Self::Dim => Style::new().dimmed(),
+            Self::Strong => Style::new().bold(),
+        }
+    }
+}
+
+impl Printer {
+    pub(super) fn new(global: &Global) -> Self {
+        let colored = |is_terminal: bool| match global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let is_forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+                is_terminal && !is_forbidden && !is_dumb
+            }
+        };
+        Self {
+            quiet: global.quiet,
+            json: global.json,
+            out_colored: colored(std::io::stdout().is_terminal()),
+            err_colored: colored(std::io::stderr().is_terminal()),
+        }
+    }
+
+    /// True if the command should print JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// True if progress may be drawn.
+    pub(super) fn may_draw(&self) -> bool {
+        !self.quiet && !self.json && std::io::stderr().is_terminal()
+    }
+
+    /// Text for standard output, in a tone.
+    pub(super) fn paint(&self, text: impl AsRef<str>, tone: Tone) -> String {
+        let text = clean(text.as_ref());
+        if self.out_colored && tone != Tone::Plain { text.style(tone.style()).to_string() } else { text }
+    }
+
+    /// A line of data. The caller has painted (and so cleaned) what is not its own text.
+    pub(super) fn line(&self, line: impl AsRef<str>) -> Result<(), CliError> {
+        let mut out = std::io::stdout().lock();
+        match writeln!(out, "{}", line.as_ref()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(CliError::Output),
+        }
+    }
+
+    /// Bytes of data, as they are.
+    pub(super) fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
+        let mut out = std::io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(CliError::Output),
+        }
+    }
+
+    /// A JSON document.
+    pub(super) fn json(&self, value: &Value) -> Result<(), CliError> {
+        self.line(format!("{value:#}"))
+    }
+
+    /// Something a person wants to know, unless `-q`.
+    pub(super) fn talk(&self, text: impl AsRef<str>) {
+        if !self.quiet && !self.json {
+            self.say(&clean(text.as_ref()));
+        }
+    }
+
+    /// Something doubtful, with the next step.
+    pub(super) fn warn(&self, text: impl AsRef<str>, hint: Option<&str>) {
+        let mut told = self.label("warning:", Style::new().yellow().bold());
+        let _ = write!(told, " {}", clean(text.as_ref()));
+        self.say(&told);
+        self.hint(hint);
+    }
+
+    /// What went wrong, its causes on lines of their own, and the next command.
+    pub(super) fn error(&self, error: &CliError) {
+        let mut told = self.label("error:", Style::new().red().bold());
+        let _ = write!(told, " {}", clean(&error.to_string()));
+        let mut last = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if text != last {
+                let _ =
+                    write!(told, "\n  {} {}", self.label("caused by:", Style::new().dimmed()), clean(&text));
+            }
+            last = text;
+            cause = error.source();
+        }
+        for detail in error.details() {
+            for line in detail.lines() {
+                let _ = write!(told, "\n  {}", clean(line));
+            }
+        }
+        self.say(&told);
+        self.hint(error.hint().as_deref());
+    }
+
+    fn hint(&self, hint: Option<&str>) {
+        if let Some(hint) = hint {
+            self.say(&format!("{} {}", self.label("hint:", Style::new().cyan()), clean(hint)));
+        }
+    }
+
+    fn label(&self, text: &str, style: Style) -> String {
+        if self.err_colored { text.style(style).to_string() } else { text.to_owned() }
+    }
+
+    fn say(&self, text: &str) {
+        // Nobody is left to tell if standard error is gone.
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// Asks a person, and takes anything but yes for no. Without a terminal nobody is asked.
+    pub(super) fn ask(&self, question: &str) -> bool {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() || self.json {
+            return false;
+        }
+        let _ = write!(std::io::stderr().lock(), "{} [y/N] ", clean(question));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+}
+
+/// Text without what would drive a terminal: control characters are written as escapes. Line breaks stay, since
+/// names are cleaned before they get into a message of several lines.
+fn clean(text: &str) -> String {
+    if !text.chars().any(|c| c.is_control() && c != '\n') {
+        return text.to_owned();
+    }
+    let mut cleaned = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            cleaned.extend(c.escape_default());
+        } else {
+            cleaned.push(c);
+        }
+    }
+    cleaned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn escape_sequences_never_reach_the_terminal() {
+        assert_eq!(clean("a\x1b[31mb\x07\u{9b}c\nd"), "a\\u{1b}[31mb\\u{7}\\u{9b}c\nd");
+    }
+}

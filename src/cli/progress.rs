@@ -1,0 +1,78 @@
+//! Progress of long work, drawn on a terminal after a quarter of a second, and the wish to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::printer::Printer;
+use crate::activate::Recovered;
+use crate::lock::Holder;
+use crate::rollout::Events;
+use crate::stage::Progress;
+
+/// How long work may take before progress is drawn.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Draws a bar, if there is somebody to see it.
+pub(super) struct Bar<'p> {
+    printer: &'p Printer,
+    bar: ProgressBar,
+    started: Instant,
+    bytes: AtomicU64,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl<'p> Bar<'p> {
+    pub(super) fn new(printer: &'p Printer, interrupted: Arc<AtomicBool>) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let style = ProgressStyle::with_template("  {bar:30} {pos}/{len} files, {msg}, {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { printer, bar, started: Instant::now(), bytes: AtomicU64::new(0), interrupted }
+    }
+}
+
+impl Progress for Bar<'_> {
+    fn start(&self, files: u64) {
+        self.bar.set_length(files);
+    }
+
+    fn advance(&self, files: u64, bytes: u64) {
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if self.bar.is_hidden() {
+            if self.printer.may_draw() && self.started.elapsed() >= PATIENCE {
+                self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            }
+        } else {
+            self.bar.set_message(HumanBytes(bytes).to_string());
+        }
+        self.bar.inc(files);
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+impl Events for Bar<'_> {
+    fn waiting(&self, holder: &Holder) {
+        self.printer.talk(format!("waiting for {holder}"));
+    }
+
+    fn recovered(&self, recovered: &Recovered) {
+        match recovered {
+            Recovered::Nothing => {}
+            Recovered::Completed { number } => {
+                self.printer.talk(format!("completed rollout r{number}, which was killed near its end"));
+            }
+            Recovered::Undone { number } => {
+                self.printer.talk(format!("undid rollout r{number}, which was killed before its end"));
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The history: an append-only log with one JSON line per rollout, and what can be read from it.
+//!
+//! A line counts when it is whole, with its line break; a torn last line is what a power cut leaves, and never
+//! was reported as done.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{self, Dir, LogFile};
+use crate::plan::Kind;
+use crate::version::{Destination, VersionName};
+
+/// Name of the log in the root's own folder.
+pub const HISTORY: &str = "history.jsonl";
+
+/// One rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Format of this line; 1.
+    pub format: u32,
+    /// The rollout's number, counted from 1.
+    pub number: u64,
+    /// When it was done, RFC 3339 in UTC.
+    pub time: String,
+    /// Who did it: `user@host`.
+    pub by: String,
+    /// What it did.
+    pub kind: Kind,
+    /// What started it, if it was no person: `hook post-merge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// Why, in the words of `-m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Where the content came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The revision as asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The full commit id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// What failed, if the rollout was undone: nothing stayed changed but the marks of its versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<String>,
+    /// What changed.
+    pub items: Vec<Change>,
+}
+
+/// What a rollout changed at one destination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The target's name.
+    pub target: String,
+    /// The destination's path.
+    pub destination: String,
+    /// The version that was active before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The version that is active since; absent when the destination was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// True if what is active did not change: a version was only made or removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inactive: bool,
+    /// How many activations it went back, for a rollback.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub back: usize,
+    /// Versions that were removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands out references
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// The history of a root.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The rollouts, oldest first.
+    pub rollouts: Vec<Rollout>,
+    /// Numbers of lines that could not be read.
+    pub damaged: Vec<usize>,
+}
+
+impl History {
+    /// Reads the whole log of the root whose own folder is `meta`.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn read(meta: &Dir) -> disk::Result<Self> {
+        let file = match meta.open_file(HISTORY) {
+            Ok(file) => file,
+            Err(error) if error.is_not_found() => return Ok(Self::default()),
+            Err(error) => return Err(error),
+        };
+        let mut history = Self::default();
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        for number in 1.. {
+            line.clear();
+            let failed = |source| disk::DiskError { act: "read", path: meta.join(HISTORY), source };
+            reader.read_until(b'\n', &mut line).map_err(failed)?;
+            if line.last() != Some(&b'\n') {
+                break;
+            }
+            match serde_json::from_slice(&line) {
+                Ok(rollout) => history.rollouts.push(rollout),
+                Err(_) if line.trim_ascii().is_empty() => {}
+                // A line that a newer release or another program wrote is counted and passed over.
+                Err(_) => history.damaged.push(number),
+            }
+        }
+        Ok(history)
+    }
+
+    /// The number the next rollout gets.
+    pub fn next_number(&self) -> u64 {
+        let lines = (self.rollouts.len() + self.damaged.len()) as u64;
+        self.rollouts.last().map_or(0, |last| last.number).max(lines) + 1
+    }
+
+    /// True if the rollout `number` is in the log, whole.
+    pub fn contains(&self, number: u64) -> bool {
+        self.rollouts.iter().rev().any(|rollout| rollout.number == number)
+    }
+
+    /// For each destination that ever was activated: its activations that were not taken back, the latest
+    /// first, each with the number of its rollout. Deploys, `use` and `reset` add one, a rollback takes away.
+    pub fn activations(&self) -> HashMap<&str, Vec<Activation>> {
+        let mut stacks: HashMap<&str, Vec<Activation>> = HashMap::new();
+        for rollout in self.rollouts.iter().filter(|rollout| rollout.undone.is_none()) {
+            for change in rollout.items.iter().filter(|change| !change.inactive) {
+                let stack = stacks.entry(&change.destination).or_default();
+                let Some(to) = &change.to else {
+                    stack.clear();
+                    continue;
+                };
+                stack.truncate(stack.len().saturating_sub(change.back));
+                if change.back == 0 || stack.last().is_none_or(|top| top.version != *to) {
+                    stack.push(Activation { version: to.clone(), rollout: rollout.number });
+                }
+            }
+        }
+        for stack in stacks.values_mut() {
+            stack.reverse();
+        }
+        stacks
+    }
+
+    /// The versions of `destination` that were active before `active`, the latest first.
+    pub fn earlier(
+        activations: &HashMap<&str, Vec<Activation>>,
+        destination: &Destination,
+        active: Option<&VersionName>,
+    ) -> Vec<VersionName> {
+        let stack = activations.get(destination.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let names = stack.iter().filter_map(|entry| VersionName::parse(destination.base(), &entry.version));
+        let is_top = |index: usize, name: &VersionName| index == 0 && Some(name) == active;
+        names.enumerate().filter(|(index, name)| !is_top(*index, name)).map(|(_, name)| name).collect()
+    }
+}
+
+/// One activation of a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activation {
+    /// The version's name.
+    pub version: String,
+    /// The rollout that activated it.
+    pub rollout: u64,
+}
+
+/// Appends `rollout` to the log and makes it durable.
+///
+/// # Errors
+/// When the line cannot be written whole; it then does not count.
+pub fn append(meta: &Dir, rollout: &Rollout) -> disk::Result<()> {
+    let mut file = LogFile::open(meta, HISTORY)?;
+    let mut line = Vec::new();
+    if !file.ends_with_line_break()? {
+        // What a power cut left stays a line of its own that does not count.
+        line.push(b'\n');
+    }
+    serde_json::to_writer(&mut line, rollout).expect("strings and numbers always serialise");
+    line.push(b'\n');
+    file.append(&line)?;
+    meta.sync()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rollout(number: u64, from: Option<&str>, to: Option<&str>, back: usize) -> Rollout {
+        Rollout {
+            format: 1,
+            number,
+            time: String::new(),
+            by: String::new(),
+            kind: if back > 0 { Kind::Rollback } else { Kind::Deploy },
+            trigger: None,
+            why: None,
+            origin: None,
+            revision: None,
+            commit: None,
+            undone: None,
+            items: vec![Change {
+                target: "tool".into(),
+                destination: "/r/tool".into(),
+                from: from.map(Into::into),
+                to: to.map(Into::into),
+                inactive: false,
+                back,
+                removed: vec![],
+            }],
+        }
+    }
+
+    #[test]
+    fn a_rollback_takes_away_what_it_leaves() {
+        let (a, b, c) = ("tool.1.aaaaaaa", "tool.2.bbbbbbb", "tool.3.ccccccc");
+        let history = History {
+            rollouts: vec![
+                rollout(1, None, Some(a), 0),
+                rollout(2, Some(a), Some(b), 0),
+                rollout(3, Some(b), Some(a), 1),
+                rollout(4, Some(a), Some(c), 0),
+            ],
+            damaged: vec![],
+        };
+        let destination = Destination::new("/r/tool").unwrap();
+        let active = VersionName::parse("tool", c);
+        let earlier = History::earlier(&history.activations(), &destination, active.as_ref());
+        assert_eq!(earlier.iter().map(ToString::to_string).collect::<Vec<_>>(), [a]);
+    }
+
+    #[test]
+    fn a_torn_line_does_not_count_and_costs_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let meta = Dir::open(folder.path()).unwrap();
+        append(&meta, &rollout(1, None, Some("tool.1.aaaaaaa"), 0)).unwrap();
+        let path = folder.path().join(HISTORY);
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend_from_slice(br#"{"format":1,"numb"#);
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(History::read(&meta).unwrap().rollouts.len(), 1);
+        append(&meta, &rollout(2, None, Some("tool.2.bbbbbbb"), 0)).unwrap();
+        let history = History::read(&meta).unwrap();
+        assert_eq!(history.rollouts.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(history.damaged, [2]);
+        assert_eq!(history.next_number(), 4);
+    }
+}

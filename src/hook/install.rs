@@ -1,0 +1,320 @@
+//! Puts the hooks of a repository in place and takes them away: everything is looked at before anything is written.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::hook_file::{HookFile, Step};
+use super::settings::{set, set_all, unset};
+use super::{Error, GitVersion, HookName, Repository, Settings, Widening, block, config_hook};
+
+/// What to install.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The branch to deploy. None: `dist.branch`, else the one checked out.
+    pub branch: Option<String>,
+    /// The targets to deploy. Empty: those of `dist.target`, else all.
+    pub targets: Vec<String>,
+    /// Further events that deploy. Empty: those of `dist.on`.
+    pub on: BTreeSet<Widening>,
+    /// Let the manifest's commands run from a hook. False leaves an earlier permission as it is.
+    pub allow_commands: bool,
+    /// The absolute path by which hooks call `git-dist`; see [`stable_binary`].
+    pub binary: PathBuf,
+}
+
+/// Where hooks are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mechanism {
+    /// Files in the hook directory.
+    Files,
+    /// `hook.<name>` in the repository's configuration (git 2.54 and newer).
+    Config,
+}
+
+/// What happened to one hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// There was none before.
+    Created,
+    /// A block was added to the script that was there.
+    Added,
+    /// The hook that was there is kept beside, and called.
+    Wrapped,
+    /// Ours was there, with another text or path.
+    Updated,
+    /// Ours was there.
+    Unchanged,
+    /// Ours is gone.
+    Removed,
+    /// Ours is gone, and the hook is what it was before.
+    Restored,
+    /// There was none of ours.
+    Absent,
+}
+
+/// One hook of a [`Report`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The hook.
+    pub hook: HookName,
+    /// What happened.
+    pub action: Action,
+    /// The file, or the section of the configuration.
+    pub place: String,
+}
+
+/// What [`install`] or [`uninstall`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Where the hooks are.
+    pub mechanism: Mechanism,
+    /// The settings in force now.
+    pub settings: Settings,
+    /// One entry per hook that was, is or was to be ours.
+    pub changes: Vec<Change>,
+    /// What the user has to know besides.
+    pub notices: Vec<String>,
+}
+
+/// The hooks a repository needs, and those of ours it does not.
+fn wanted(bare: bool, on: &BTreeSet<Widening>) -> impl Fn(HookName) -> bool {
+    let checkout = on.contains(&Widening::Checkout);
+    move |hook| match hook {
+        HookName::PostReceive => bare,
+        HookName::PostCheckout => !bare && checkout,
+        HookName::PostMerge | HookName::PostRewrite | HookName::PostCommit => !bare,
+    }
+}
+
+/// Installs the hooks of `repository` and writes the settings they obey. Doing it again changes nothing, or brings an
+/// older installation up to date.
+///
+/// # Errors
+///
+/// [`Error::NoBranch`], [`Error::InvalidBranch`], [`Error::Binary`]; [`Error::OutsideDirectory`] if `core.hooksPath`
+/// leads out of the repository; [`Error::DamagedBlock`], [`Error::KeptHookInTheWay`]. Up to here nothing was written.
+/// After it [`Error::Io`] and [`Error::Git`]; what is missing then, the next installation adds.
+pub fn install(repository: &Repository, options: &Options) -> Result<Report, Error> {
+    let binary = callable(&options.binary)?;
+    let before = Settings::read(repository)?;
+    let branch = branch(repository, options.branch.as_deref().or(before.branch.as_deref()))?;
+    let on = if options.on.is_empty() { &before.on } else { &options.on };
+    let wanted = wanted(is_bare(repository)?, on);
+
+    let mechanism = if GitVersion::ask()?.has_config_hooks() { Mechanism::Config } else { Mechanism::Files };
+    let dir = repository.hooks_dir()?;
+    let inside = is_inside(repository, &dir)?;
+    if mechanism == Mechanism::Files && !inside {
+        let lines = HookName::ALL.into_iter().filter(|hook| wanted(*hook));
+        let lines = lines.map(|hook| (dir.join(hook.as_str()), block::line(hook, binary))).collect();
+        return Err(Error::OutsideDirectory { dir, lines, branch });
+    }
+
+    let mut changes = Vec::new();
+    let mut steps = Vec::new();
+    for hook in HookName::ALL {
+        let in_files = mechanism == Mechanism::Files && wanted(hook);
+        if inside {
+            let file = HookFile::read(&dir, hook)?;
+            let (action, step) = if in_files { file.plan_install(binary)? } else { file.plan_uninstall() };
+            if in_files || action != Action::Absent {
+                changes.push(Change { hook, action, place: file.path().display().to_string() });
+            }
+            steps.push((file, step));
+        }
+        if mechanism == Mechanism::Config && wanted(hook) {
+            let action = config_hook::plan_install(repository, hook, binary)?;
+            changes.push(Change { hook, action, place: config_hook::section(hook) });
+        }
+    }
+
+    if mechanism == Mechanism::Files {
+        fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+    }
+    write_settings(repository, options, &before, &branch)?;
+    let notices = apply(steps)?;
+    for hook in HookName::ALL {
+        if mechanism == Mechanism::Config && wanted(hook) {
+            config_hook::write(repository, hook, binary)?;
+        } else {
+            config_hook::remove(repository, hook)?;
+        }
+    }
+    Ok(Report { mechanism, settings: Settings::read(repository)?, changes, notices })
+}
+
+/// Takes the hooks of `repository` away. Hooks that were there before are byte for byte what they were, what their
+/// owner has edited since included. The permission to run commands goes too; other settings stay for the next
+/// installation.
+///
+/// # Errors
+///
+/// [`Error::DamagedBlock`] before anything was changed, [`Error::Io`] and [`Error::Git`] after.
+pub fn uninstall(repository: &Repository) -> Result<Report, Error> {
+    let settings = Settings::read(repository)?;
+    let mut changes = Vec::new();
+    let mut steps = Vec::new();
+    let mut notices = Vec::new();
+    for dir in hook_dirs(repository)? {
+        if !is_inside(repository, &dir)? {
+            notices.push(format!("`{}` is outside of the repository: lines added there stay", dir.display()));
+            continue;
+        }
+        for hook in HookName::ALL {
+            let file = HookFile::read(&dir, hook)?;
+            let (action, step) = file.plan_uninstall();
+            if action != Action::Absent {
+                changes.push(Change { hook, action, place: file.path().display().to_string() });
+            }
+            steps.push((file, step));
+        }
+    }
+    notices.extend(apply(steps)?);
+    let mut mechanism = Mechanism::Files;
+    for hook in HookName::ALL {
+        if config_hook::remove(repository, hook)? {
+            mechanism = Mechanism::Config;
+            changes.push(Change { hook, action: Action::Removed, place: config_hook::section(hook) });
+        }
+    }
+    unset(repository, "dist.allowCommands")?;
+    Ok(Report { mechanism, settings: Settings { allow_commands: false, ..settings }, changes, notices })
+}
+
+/// The directory git takes hooks from now, and the default one: `core.hooksPath` may have come after an installation.
+fn hook_dirs(repository: &Repository) -> Result<Vec<PathBuf>, Error> {
+    let now = repository.hooks_dir()?;
+    let default = repository.common_dir.join("hooks");
+    let same = resolved(&now)? == resolved(&default)?;
+    Ok(if same { vec![now] } else { vec![now, default] })
+}
+
+fn apply(steps: Vec<(HookFile, Step)>) -> Result<Vec<String>, Error> {
+    let mut notices = Vec::new();
+    for (file, step) in steps {
+        notices.extend(file.apply(step)?);
+    }
+    Ok(notices)
+}
+
+fn write_settings(
+    repository: &Repository,
+    options: &Options,
+    before: &Settings,
+    branch: &str,
+) -> Result<(), Error> {
+    if before.branch.as_deref() != Some(branch) {
+        set(repository, "dist.branch", branch)?;
+    }
+    if !options.targets.is_empty() && options.targets != before.targets {
+        set_all(repository, "dist.target", options.targets.iter().map(String::as_str))?;
+    }
+    if !options.on.is_empty() && options.on != before.on {
+        set_all(repository, "dist.on", options.on.iter().map(|on| on.as_str()))?;
+    }
+    if options.allow_commands && !before.allow_commands {
+        set(repository, "dist.allowCommands", "true")?;
+    }
+    Ok(())
+}
+
+/// The branch to deploy: the one asked for, else the one checked out.
+fn branch(repository: &Repository, asked: Option<&str>) -> Result<String, Error> {
+    let Some(asked) = asked else { return repository.head_branch()?.ok_or(Error::NoBranch) };
+    let branch = asked.strip_prefix("refs/heads/").unwrap_or(asked);
+    // With `--branch` git also refuses a leading dash, and says which branch `@{-1}` is.
+    let valid = repository.git_unless(128, ["check-ref-format", "--branch", branch])?;
+    match valid.map(String::from_utf8) {
+        Some(Ok(branch)) => Ok(branch),
+        _ => Err(Error::InvalidBranch { branch: branch.to_owned() }),
+    }
+}
+
+/// Whether pushes, not merges, move this repository's branches.
+pub(super) fn is_bare(repository: &Repository) -> Result<bool, Error> {
+    // Of a linked work tree of a bare repository `core.bare` still says true; what counts is where we are.
+    let bare = repository.git(["rev-parse", "--is-bare-repository"])?;
+    Ok(bare == b"true" && repository.work_tree.is_none())
+}
+
+/// Whether a hook directory belongs to this repository alone: below its git directory or its work tree, links resolved.
+pub(super) fn is_inside(repository: &Repository, dir: &Path) -> Result<bool, Error> {
+    let dir = resolved(dir)?;
+    for root in [Some(&repository.common_dir), repository.work_tree.as_ref()].into_iter().flatten() {
+        if dir.starts_with(resolved(root)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The real path of the part that exists, and the rest of it as written.
+fn resolved(path: &Path) -> Result<PathBuf, Error> {
+    for ancestor in path.ancestors() {
+        if let Ok(rest) = path.strip_prefix(ancestor)
+            && fs::symlink_metadata(ancestor).is_ok()
+        {
+            let real = fs::canonicalize(ancestor).map_err(Error::io("resolve", ancestor))?;
+            // `missing/../../elsewhere` must not pass for a place below the root.
+            let plain = rest.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+            return Ok(if plain { real.join(rest) } else { PathBuf::from("/") });
+        }
+    }
+    Ok(path.to_owned())
+}
+
+/// The binary as the text that goes into a hook.
+fn callable(binary: &Path) -> Result<&str, Error> {
+    let text = binary
+        .to_str()
+        .filter(|text| binary.is_absolute() && binary.is_file() && !text.contains(['\n', '\0']));
+    text.ok_or_else(|| Error::Binary { path: binary.to_owned() })
+}
+
+/// The path by which hooks should call the running program: the one it was found by, its symlinks kept.
+///
+/// The path of the running executable has them resolved, and would name one version of a `git-dist` that is deployed
+/// by itself; the hooks would break as soon as that version is pruned. `arg0` is the name it was started by, `path`
+/// the `PATH`, `executable` the resolved path, taken where nothing else leads to it.
+pub fn stable_binary(arg0: &OsStr, path: Option<&OsStr>, current_dir: &Path, executable: &Path) -> PathBuf {
+    let real = fs::canonicalize(executable).unwrap_or_else(|_| executable.to_owned());
+    let named = Path::new(arg0);
+    let candidates: Vec<PathBuf> = if named.components().count() > 1 {
+        vec![current_dir.join(named)]
+    } else {
+        path.map(|path| std::env::split_paths(path).map(|dir| current_dir.join(dir).join(named)).collect())
+            .unwrap_or_default()
+    };
+    let leads_here = |candidate: &PathBuf| fs::canonicalize(candidate).is_ok_and(|found| found == real);
+    candidates.into_iter().find(leads_here).unwrap_or(real)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_call_the_link_a_program_was_found_by() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(dir.path()).unwrap();
+        let real = root.join("bin/versions/git-dist.7.abcdef0");
+        fs::create_dir_all(real.parent().unwrap()).unwrap();
+        fs::create_dir(root.join("decoy")).unwrap();
+        fs::write(&real, "").unwrap();
+        fs::write(root.join("decoy/git-dist"), "").unwrap();
+        std::os::unix::fs::symlink("versions/git-dist.7.abcdef0", root.join("bin/git-dist")).unwrap();
+
+        let path = std::env::join_paths([root.join("decoy"), root.join("bin")]).unwrap();
+        let found = |arg0: &str, path| stable_binary(OsStr::new(arg0), path, &root, &real);
+        assert_eq!(found("git-dist", Some(path.as_os_str())), root.join("bin/git-dist"));
+        assert_eq!(found("bin/git-dist", None), root.join("bin/git-dist"));
+        assert_eq!(found("git-dist", None), real, "nothing leads to it");
+        assert_eq!(found("something else", Some(path.as_os_str())), real);
+    }
+}

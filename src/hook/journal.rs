@@ -1,0 +1,261 @@
+//! What hooks did: `hook.log` for reading, `hook-status.json` for `git dist hook status`, both in
+//! `$GIT_COMMON_DIR/dist/`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use chrono::{SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, HookName, Repository};
+
+/// Bytes after which the log is put aside as `hook.log.1`: at most twice this is kept.
+const LOG_LIMIT: u64 = 1024 * 1024;
+/// Bytes of one entry's details that are kept.
+const DETAIL_LIMIT: usize = 64 * 1024;
+
+/// How a hook ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordedResult {
+    /// The deployment began; still so when it was killed.
+    Started,
+    /// Something was deployed.
+    Deployed,
+    /// Everything was deployed already.
+    Unchanged,
+    /// The event deploys nothing.
+    Skipped,
+    /// The deployment was refused, as a rolled-back version is.
+    Refused,
+    /// The deployment failed.
+    Failed,
+}
+
+impl RecordedResult {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Deployed => "deployed",
+            Self::Unchanged => "unchanged",
+            Self::Skipped => "skipped",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One outcome of one hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// When, in UTC, as RFC 3339.
+    pub when: String,
+    /// How it ended.
+    pub result: RecordedResult,
+    /// The commit it was about, in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The branch it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Why it was skipped, what was deployed, what failed.
+    pub message: String,
+}
+
+impl Record {
+    /// A record of this moment.
+    pub(super) fn now(result: RecordedResult, message: String) -> Self {
+        let when = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+        Self { when, result, commit: None, branch: None, message }
+    }
+
+    /// The same about a commit.
+    pub(super) fn about(self, branch: &str, commit: &str) -> Self {
+        Self { branch: Some(branch.to_owned()), commit: Some(commit.to_owned()), ..self }
+    }
+}
+
+/// The last outcomes of one hook.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Outcomes {
+    /// Of any kind.
+    pub(super) last: Option<Record>,
+    /// Of a deployment: a plain commit after a failure must not hide it.
+    pub(super) last_deployment: Option<Record>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Ledger {
+    #[serde(default)]
+    hooks: BTreeMap<String, Outcomes>,
+}
+
+/// The two files, and the lock around writing them.
+pub(super) struct Journal {
+    dir: PathBuf,
+}
+
+impl Journal {
+    /// The journal of a repository; all of its work trees share it.
+    pub(super) fn of(repository: &Repository) -> Self {
+        Self { dir: repository.common_dir.join("dist") }
+    }
+
+    /// The log.
+    pub(super) fn log_path(&self) -> PathBuf {
+        self.dir.join("hook.log")
+    }
+
+    fn ledger_path(&self) -> PathBuf {
+        self.dir.join("hook-status.json")
+    }
+
+    /// The last outcomes of every hook that ever ran.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], or [`Error::Journal`] if the file is not what git dist wrote.
+    pub(super) fn read(&self) -> Result<BTreeMap<String, Outcomes>, Error> {
+        let path = self.ledger_path();
+        match fs::read(&path) {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+            Err(source) => Err(Error::Io { act: "read", path, source }),
+            Ok(text) => match serde_json::from_slice::<Ledger>(&text) {
+                Ok(ledger) => Ok(ledger.hooks),
+                Err(source) => Err(Error::Journal { path, source }),
+            },
+        }
+    }
+
+    /// Keeps an outcome; `logged` also writes it to the log, with what the deployment said.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]. A ledger that cannot be read is replaced.
+    pub(super) fn keep(&self, hook: HookName, record: &Record, logged: Option<&str>) -> Result<(), Error> {
+        fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
+        let lock_path = self.dir.join("hook.lock");
+        let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
+        // Held for two small writes, never during a deployment; the kernel frees it with the process.
+        lock.lock().map_err(Error::io("lock", &lock_path))?;
+        if let Some(detail) = logged {
+            self.log(&entry(hook, record, detail))?;
+        }
+        let mut hooks = self.read().unwrap_or_default();
+        let outcomes = hooks.entry(hook.as_str().to_owned()).or_default();
+        outcomes.last = Some(record.clone());
+        if record.result != RecordedResult::Skipped {
+            outcomes.last_deployment = Some(record.clone());
+        }
+        let text =
+            serde_json::to_vec_pretty(&Ledger { hooks }).expect("strings and maps of them always serialize");
+        replace(&self.ledger_path(), &text)
+    }
+
+    fn log(&self, entry: &str) -> Result<(), Error> {
+        let path = self.log_path();
+        let length = fs::metadata(&path).map_or(0, |meta| meta.len());
+        if length + entry.len() as u64 > LOG_LIMIT && length > 0 {
+            fs::rename(&path, self.dir.join("hook.log.1")).map_err(Error::io("rotate", &path))?;
+        }
+        let log = OpenOptions::new().append(true).create(true).open(&path);
+        log.and_then(|mut log| log.write_all(entry.as_bytes())).map_err(Error::io("append to", path))
+    }
+}
+
+/// One line, then the details indented. Control characters are made visible: people read logs on terminals.
+fn entry(hook: HookName, record: &Record, detail: &str) -> String {
+    let mut text = format!("{} {hook} {}", record.when, record.result.as_str());
+    if let (Some(commit), Some(branch)) = (&record.commit, &record.branch) {
+        let _ = write!(text, " {commit} of {}", visible(branch));
+    }
+    let _ = writeln!(text, ": {}", visible(&record.message));
+    let mut rest = DETAIL_LIMIT;
+    for line in detail.lines() {
+        let line = visible(line);
+        let Some(left) = rest.checked_sub(line.len() + 1) else {
+            text.push_str("  ...\n");
+            break;
+        };
+        rest = left;
+        let _ = writeln!(text, "  {line}");
+    }
+    text
+}
+
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char.is_control() && char != '\t' {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+/// Readers see the old text or the new one.
+fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
+    let staged = path.with_extension("json.new");
+    fs::write(&staged, text).map_err(Error::io("write", &staged))?;
+    fs::rename(&staged, path).map_err(Error::io("replace", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(dir: &Path) -> Journal {
+        Journal { dir: dir.join("dist") }
+    }
+
+    #[test]
+    fn a_skip_does_not_hide_a_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = journal(dir.path());
+        let failed = Record::now(RecordedResult::Failed, "no space".to_owned()).about("main", "c1");
+        let skipped = Record::now(RecordedResult::Skipped, "a plain commit".to_owned());
+        journal.keep(HookName::PostCommit, &failed, Some("")).unwrap();
+        journal.keep(HookName::PostCommit, &skipped, None).unwrap();
+        let outcomes = &journal.read().unwrap()["post-commit"];
+        assert_eq!(outcomes.last, Some(skipped));
+        assert_eq!(outcomes.last_deployment, Some(failed));
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_safe_to_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = journal(dir.path());
+        let record =
+            Record::now(RecordedResult::Failed, "\x1b]0;x\x07\nsecond".to_owned()).about("main", "c1");
+        let detail = "x".repeat(60) + "\n";
+        for _ in 0..40 {
+            journal.keep(HookName::PostMerge, &record, Some(&detail.repeat(4000))).unwrap();
+        }
+        let log = fs::read_to_string(journal.log_path()).unwrap();
+        assert!(log.len() as u64 <= LOG_LIMIT, "{}", log.len());
+        assert!(fs::metadata(dir.path().join("dist/hook.log.1")).unwrap().len() <= LOG_LIMIT);
+        assert!(
+            log.lines().next().unwrap().ends_with(r"failed c1 of main: \u{1b}]0;x\u{7}\nsecond"),
+            "{log:.200}"
+        );
+        assert!(log.ends_with("  ...\n"));
+    }
+
+    #[test]
+    fn a_broken_ledger_is_told_and_then_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = journal(dir.path());
+        fs::create_dir(dir.path().join("dist")).unwrap();
+        fs::write(journal.ledger_path(), "{").unwrap();
+        assert!(matches!(journal.read(), Err(Error::Journal { .. })));
+        journal
+            .keep(HookName::PostMerge, &Record::now(RecordedResult::Deployed, String::new()), None)
+            .unwrap();
+        assert!(journal.read().unwrap().contains_key("post-merge"));
+    }
+}

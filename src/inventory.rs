@@ -1,0 +1,232 @@
+//! What is installed: the destinations of a root's targets, with and without the repository they came from.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use crate::disk;
+use crate::history::{Activation, History};
+use crate::project::Project;
+use crate::spelling::nearest;
+use crate::target::{self, TargetError};
+use crate::version::{Destination, Link, RecordError, Shelves, Stored, VersionName};
+
+/// A destination that something is deployed to, or was.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// The target's name.
+    pub target: String,
+    /// The path users open.
+    pub destination: Destination,
+    /// True if the manifest at hand still asks for it. Always true where no manifest is at hand.
+    pub is_wanted: bool,
+}
+
+/// Everything that a command which needs no source works on.
+pub struct Inventory {
+    /// The destinations, in the order of dist.json, then those that left it.
+    pub installed: Vec<Installed>,
+    /// The root's history.
+    pub history: History,
+    /// The `versions/` folders.
+    pub shelves: Shelves,
+}
+
+/// Why the inventory could not be taken, or holds nothing that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// The disk said no.
+    #[error(transparent)]
+    Disk(#[from] disk::DiskError),
+    /// A record could not be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The manifest's targets could not be resolved.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Nothing installed has the name.
+    #[error("no target and no destination is called `{asked}`")]
+    NoSuch {
+        /// What was asked for.
+        asked: String,
+        /// The targets there are.
+        known: Vec<String>,
+    },
+}
+
+impl InventoryError {
+    /// The next step that helps, if there is a usual one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Target(source) => source.hint(),
+            Self::NoSuch { asked, known } => Some(match nearest(asked, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`git dist show` lists what is deployed".to_owned(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// One installed destination, looked at.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What stands there.
+    pub link: Link,
+    /// All versions on disk, oldest first.
+    pub stored: Vec<Stored>,
+    /// The versions that were active before the present one, the latest first.
+    pub earlier: Vec<VersionName>,
+}
+
+impl Look {
+    /// The name that the link leads to.
+    pub fn active(&self) -> Option<&VersionName> {
+        match &self.link {
+            Link::Version(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The active version, if it is on disk.
+    pub fn active_stored(&self) -> Option<&Stored> {
+        let active = self.active()?;
+        self.stored.iter().find(|version| version.name == *active)
+    }
+}
+
+impl Inventory {
+    /// Takes the inventory of the root whose own folder is `meta` (`None` where there is none yet). With a
+    /// `project`, it is that of its targets; without one, of everything in the history.
+    ///
+    /// # Errors
+    /// When history, folders or targets cannot be read.
+    pub fn take(meta: Option<&disk::Dir>, project: Option<&Project>) -> Result<Self, InventoryError> {
+        let history = match meta {
+            Some(meta) => History::read(meta)?,
+            None => History::default(),
+        };
+        let mut installed = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        if let Some(project) = project {
+            let request = target::Request {
+                manifest: &project.manifest,
+                environment: &project.environment,
+                folder: project.folder.as_ref(),
+                ignore_missing: true,
+            };
+            let names = target::select(&project.manifest, &[])?;
+            for item in target::resolve(request, &project.snapshot(), &names)?.items {
+                seen.insert(item.destination.as_str().to_owned());
+                installed.push(Installed {
+                    target: item.target,
+                    destination: item.destination,
+                    is_wanted: true,
+                });
+            }
+        }
+        for (path, target) in remembered(&history, project) {
+            let Ok(destination) = Destination::new(PathBuf::from(path)) else { continue };
+            if seen.insert(path.to_owned()) {
+                installed.push(Installed {
+                    target: target.to_owned(),
+                    destination,
+                    is_wanted: project.is_none(),
+                });
+            }
+        }
+        let mut shelves = Shelves::default();
+        let mut present = Vec::new();
+        for item in installed {
+            // What left the repository and the disk is only history.
+            let is_there = item.is_wanted && project.is_some()
+                || item.destination.link()? != Link::Absent
+                || !shelves.names(&item.destination)?.is_empty();
+            if is_there {
+                present.push(item);
+            }
+        }
+        Ok(Self { installed: present, history, shelves })
+    }
+
+    /// The installed destinations that `asked` name, all of them for none: target names and patterns, paths of
+    /// destinations, or the name of one item of a wildcard target.
+    ///
+    /// # Errors
+    /// When a name matches nothing.
+    pub fn select(&self, asked: &[String]) -> Result<Vec<Installed>, InventoryError> {
+        if asked.is_empty() {
+            return Ok(self.installed.clone());
+        }
+        let mut selected = vec![false; self.installed.len()];
+        for asked in asked {
+            let glob = globset::Glob::new(asked).ok().map(|glob| glob.compile_matcher());
+            let by_target = |item: &Installed| {
+                item.target == *asked || glob.as_ref().is_some_and(|glob| glob.is_match(&item.target))
+            };
+            let path = std::path::absolute(Path::new(asked)).ok();
+            let by_path =
+                |item: &Installed| asked.contains('/') && path.as_deref() == Some(item.destination.path());
+            let by_name = |item: &Installed| item.destination.base() == asked;
+            let ways: [&dyn Fn(&Installed) -> bool; 3] = [&by_target, &by_path, &by_name];
+            let way = ways.into_iter().find(|way| self.installed.iter().any(way));
+            let Some(way) = way else {
+                let mut known: Vec<String> = self.installed.iter().map(|item| item.target.clone()).collect();
+                known.dedup();
+                return Err(InventoryError::NoSuch { asked: asked.clone(), known });
+            };
+            for (item, selected) in self.installed.iter().zip(&mut selected) {
+                *selected |= way(item);
+            }
+        }
+        let chosen = self.installed.iter().zip(selected).filter(|(_, selected)| *selected);
+        Ok(chosen.map(|(item, _)| item.clone()).collect())
+    }
+
+    /// Looks at each of `items`: link, versions, and what was active before.
+    ///
+    /// # Errors
+    /// When a folder or record cannot be read.
+    pub fn look(&mut self, items: &[Installed]) -> Result<Vec<Look>, InventoryError> {
+        let activations = self.history.activations();
+        let mut looks = Vec::with_capacity(items.len());
+        for item in items {
+            let link = item.destination.link()?;
+            let stored = self.shelves.versions(&item.destination)?;
+            let active = match &link {
+                Link::Version(name) => Some(name),
+                _ => None,
+            };
+            let earlier = History::earlier(&activations, &item.destination, active);
+            looks.push(Look { link, stored, earlier });
+        }
+        Ok(looks)
+    }
+
+    /// The rollout that activated what is active now, per destination path.
+    pub fn latest_activation(&self) -> HashMap<String, Activation> {
+        let activations = self.history.activations();
+        let latest = activations
+            .into_iter()
+            .filter_map(|(path, stack)| Some((path.to_owned(), stack.first()?.clone())));
+        latest.collect()
+    }
+}
+
+/// Destinations in the history with the target that changed them last. With a project, only those that came from
+/// its origin.
+fn remembered<'h>(history: &'h History, project: Option<&Project>) -> BTreeMap<&'h str, &'h str> {
+    let origin = project.map(|project| project.repository.origin());
+    let mut last: BTreeMap<&str, (&str, Option<&str>)> = BTreeMap::new();
+    for rollout in &history.rollouts {
+        for change in &rollout.items {
+            let before = last.get(change.destination.as_str()).and_then(|(_, origin)| *origin);
+            // A rollback knows no origin of its own; the deploy before it does.
+            let came_from = rollout.origin.as_deref().or(before);
+            last.insert(&change.destination, (&change.target, came_from));
+        }
+    }
+    last.into_iter()
+        .filter(|(_, (_, from))| origin.is_none() || *from == origin.as_deref())
+        .map(|(path, (target, _))| (path, target))
+        .collect()
+}

@@ -1,0 +1,23 @@
+//! Deploys any revision of a git repository as immutable, verifiable, instantly reversible versions.
+#![cfg_attr(not(unix), allow(unused))]
+#[cfg(not(unix))]
+compile_error!("git dist needs symbolic links and advisory locks as Unix has them; Windows is not supported");
+
+pub mod activate;
+pub mod cli;
+pub mod disk;
+pub mod environment;
+pub mod history;
+pub mod hook;
+pub mod inventory;
+pub mod lock;
+pub mod manifest;
+pub mod plan;
+pub mod project;
+pub mod rollout;
+pub mod root;
+pub mod source;
+pub mod spelling;
+pub mod stage;
+pub mod target;
+pub mod version;

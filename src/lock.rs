@@ -1,0 +1,137 @@
+//! One rollout at a time: an advisory lock on the deployment root, held by the kernel.
+//!
+//! The kernel drops the lock when its holder ends, however it ends: a lock is never stale, and whoever does not
+//! hold it cannot release it. The file's content only names the holder for the others.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use chrono::{SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{Dir, DiskError, LogFile, Shown};
+
+/// A held lock; dropping it releases it.
+#[derive(Debug)]
+pub struct Lock {
+    file: LogFile,
+    /// `versions/` folders outside the root, which other roots might also deploy to.
+    _elsewhere: Vec<Dir>,
+}
+
+/// Who holds a lock, as far as they wrote it down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Process id.
+    pub pid: u32,
+    /// Login name.
+    pub user: String,
+    /// Host name.
+    pub host: String,
+    /// What it is doing: `deploy`, `rollback`, ...
+    pub command: String,
+    /// Since when, RFC 3339 in UTC.
+    pub since: String,
+}
+
+impl Holder {
+    /// This process, doing `command`.
+    pub fn me(command: &str) -> Self {
+        let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+        let uid = rustix::process::getuid().as_raw();
+        Self {
+            pid: std::process::id(),
+            user: name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(|| format!("uid {uid}")),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            command: command.to_owned(),
+            since: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+        }
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.pid == 0 {
+            return f.write_str("somebody");
+        }
+        let Self { pid, user, host, command, since } = self;
+        write!(f, "`git dist {command}` of {user}@{host} (pid {pid}, since {since})")
+    }
+}
+
+/// Why the lock could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else holds it and did not finish in time.
+    #[error("`{}` is locked by {holder}", Shown(path))]
+    Held {
+        /// The locked root or folder.
+        path: PathBuf,
+        /// Who holds it.
+        holder: Holder,
+    },
+    /// The lock file cannot be opened, or the filesystem has no locks.
+    #[error("cannot lock the deployment root")]
+    Disk(#[from] DiskError),
+}
+
+/// Name of the lock file.
+const LOCK: &str = "lock";
+/// How long one waits between two tries.
+const PAUSE: Duration = Duration::from_millis(25);
+
+impl Lock {
+    /// Takes the lock of the root whose own folder is `meta`, waiting at most `wait`. `waiting` is called once,
+    /// when somebody else turns out to hold it.
+    ///
+    /// # Errors
+    /// When it is still held after that time, or the filesystem has no locks.
+    pub fn acquire(
+        meta: &Dir,
+        holder: &Holder,
+        wait: Duration,
+        waiting: &mut dyn FnMut(&Holder),
+    ) -> Result<Self, LockError> {
+        let mut file = LogFile::open(meta, LOCK)?;
+        let deadline = Instant::now() + wait;
+        let mut told = false;
+        while !file.try_lock()? {
+            let other = serde_json::from_slice(&file.read()?).unwrap_or_default();
+            if Instant::now() >= deadline {
+                return Err(LockError::Held { path: meta.path().to_owned(), holder: other });
+            }
+            if !told {
+                waiting(&other);
+                told = true;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let text = serde_json::to_vec(holder).unwrap_or_default();
+        file.overwrite(&text)?;
+        Ok(Self { file, _elsewhere: Vec::new() })
+    }
+
+    /// Also locks the folder `versions`, which lies outside the root and may be shared with another one.
+    ///
+    /// # Errors
+    /// When another root's run holds it for longer than `wait`.
+    pub fn extend(&mut self, versions: Dir, wait: Duration) -> Result<(), LockError> {
+        let deadline = Instant::now() + wait;
+        while !versions.try_lock()? {
+            if Instant::now() >= deadline {
+                let path = versions.path().to_owned();
+                return Err(LockError::Held { path, holder: Holder::default() });
+            }
+            std::thread::sleep(PAUSE);
+        }
+        self._elsewhere.push(versions);
+        Ok(())
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The holder's name is a courtesy; the kernel releases the lock either way.
+        let _ = self.file.overwrite(b"");
+    }
+}

@@ -1,0 +1,67 @@
+//! One entry of `targets`, as written.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use super::schema::closed;
+use super::step::StepFields;
+use super::text_list::{self, TextList};
+use super::{Options, Pattern, Pipeline, Template};
+
+/// A target: a source in the repository and its destination on disk. A wildcard target stands for
+/// many items.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[schemars(rename = "Target", transform = closed)]
+pub struct TargetSpec {
+    /// Path relative to dist.json; `.` is the whole folder. `*`, `?` and `[..]` match within one
+    /// name, `**` matches any number of folders; none matches a leading dot.
+    #[schemars(length(min = 1))]
+    pub source: String,
+    /// Path to deploy to. `{VARIABLE}` is expanded; `%1`, `%2`, ... take what the wildcards of the
+    /// source matched.
+    #[schemars(length(min = 1))]
+    pub destination: String,
+    /// Options for this target, over the global ones.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schemars(with = "Option<Options>")]
+    pub options: Options,
+    /// Steps for this target: absent or null for none, `{}` for the global ones, more to add to or
+    /// replace them.
+    #[schemars(with = "Option<IndexMap<String, StepFields>>")]
+    pub pipeline: Option<Pipeline>,
+    /// Paths inside a version that are links to data which outlives versions.
+    #[serde(default, deserialize_with = "text_list::list")]
+    #[schemars(with = "Option<TextList>")]
+    pub shared: Vec<String>,
+    /// Commands run on the staged version before anything is switched; a failure changes nothing.
+    #[serde(default, deserialize_with = "text_list::list")]
+    #[schemars(with = "Option<TextList>")]
+    pub verify: Vec<String>,
+    /// Commands run after the switch; a failure undoes the whole rollout.
+    #[serde(default, deserialize_with = "text_list::list")]
+    #[schemars(with = "Option<TextList>")]
+    pub after: Vec<String>,
+}
+
+impl TargetSpec {
+    /// The source as a pattern.
+    pub fn pattern(&self) -> Pattern {
+        Pattern::parse(&self.source)
+    }
+
+    /// The destination as a template.
+    pub fn template(&self) -> Template<'_> {
+        Template::parse(&self.destination)
+    }
+}
+
+/// Null is as good as absent, as in distman.
+pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}

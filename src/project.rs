@@ -1,0 +1,313 @@
+//! A project: the manifest and environment of one revision of one repository, read once.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use bstr::{BStr, BString, ByteSlice as _};
+
+use crate::disk::{Shown, on_disk};
+use crate::environment::{self, Environment, EnvironmentError, EnvironmentFile, Files};
+use crate::manifest::{Manifest, ManifestError};
+use crate::root::{META, Root};
+use crate::source::git::{GitError, Repository, Revision, Snapshot};
+
+/// Name of the manifest.
+pub const MANIFEST: &str = "dist.json";
+/// Name of the environment file beside it.
+pub const ENVIRONMENT: &str = "distman.env";
+
+/// Largest manifest that is read, in bytes.
+const MANIFEST_LIMIT: u64 = 16 << 20;
+/// Largest environment file that is read, in bytes.
+const ENVIRONMENT_LIMIT: u64 = 1 << 20;
+
+/// What one revision says is to be deployed.
+pub struct Project {
+    /// The repository.
+    pub repository: Repository,
+    /// The revision, pinned.
+    pub revision: Revision,
+    /// Folder of dist.json in the repository; empty for the root.
+    pub folder: BString,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The environment that fills `{VAR}`.
+    pub environment: Environment,
+    /// What is doubtful in manifest and environment, as text with its place and hint.
+    pub warnings: Vec<Doubt>,
+}
+
+/// Something doubtful in a file that was read: no error, but worth a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// Where and what.
+    pub message: String,
+    /// The next step, if there is one.
+    pub hint: Option<String>,
+}
+
+/// Why a project could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// The repository or an object in it.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// There is no manifest at the revision.
+    #[error("there is no `{MANIFEST}` in revision `{revision}`{}", Place(folder))]
+    NoManifest {
+        /// The revision as asked.
+        revision: String,
+        /// The folder that was looked in first.
+        folder: BString,
+        /// True if one lies in the working tree, uncommitted.
+        uncommitted: bool,
+    },
+    /// The manifest is not what a manifest looks like.
+    #[error("the manifest of revision `{revision}` cannot be used")]
+    Manifest {
+        /// The revision as asked.
+        revision: String,
+        /// The place and what is wrong there.
+        #[source]
+        source: ManifestError,
+    },
+    /// The environment file is not what one looks like.
+    #[error("the environment of revision `{revision}` cannot be used")]
+    Environment {
+        /// The revision as asked.
+        revision: String,
+        /// The place and what is wrong there.
+        #[source]
+        source: Box<EnvironmentError>,
+    },
+    /// The deployment root is no absolute path.
+    #[error("`DEPLOY_ROOT` is `{value}`, which is not an absolute path")]
+    RelativeRoot {
+        /// The value.
+        value: String,
+    },
+}
+
+struct Place<'a>(&'a BString);
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " at or above `{}`", Shown(on_disk(self.0))) }
+    }
+}
+
+impl ProjectError {
+    /// The next step that helps, if there is a usual one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Git(source) => source.hint(),
+            Self::NoManifest { uncommitted: true, .. } => {
+                Some(format!("it is in the working tree only: `git add {MANIFEST}`, then `git commit`"))
+            }
+            Self::NoManifest { .. } => Some("`git dist init` writes one".to_owned()),
+            Self::Manifest { source, .. } => source.hint(),
+            Self::Environment { source, .. } => source.hint(),
+            Self::RelativeRoot { .. } => {
+                Some("`git dist env DEPLOY_ROOT` tells where it comes from".to_owned())
+            }
+        }
+    }
+}
+
+/// The process environment, as the environment file's reader wants it. Names that are not UTF-8 cannot be
+/// referred to and are left out.
+pub fn process_environment() -> BTreeMap<String, OsString> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
+}
+
+impl Project {
+    /// Reads the project that `start` lies in, at the revision `asked`. The manifest is looked for in the folder
+    /// of `start` and above it, up to the top of the repository; `manifest` names its path instead.
+    ///
+    /// # Errors
+    /// When repository, revision, manifest or environment cannot be read.
+    pub fn open(
+        start: &Path,
+        asked: &str,
+        manifest: Option<&str>,
+        process: &BTreeMap<String, OsString>,
+    ) -> Result<Self, ProjectError> {
+        let repository = Repository::discover(start)?;
+        let revision = repository.resolve(asked)?;
+        let (folder, parsed) = {
+            let snapshot = Snapshot::new(&repository, revision.clone());
+            find_manifest(&snapshot, start, manifest)?
+        };
+        let mut warnings: Vec<Doubt> = parsed
+            .warnings
+            .iter()
+            .map(|warning| Doubt { message: warning.to_string(), hint: warning.hint.clone() })
+            .collect();
+        let (environment, more) = {
+            let snapshot = Snapshot::new(&repository, revision.clone());
+            let files = RevisionFiles { snapshot: &snapshot, folder: folder.as_bstr(), process };
+            read_environment(&files, process).map_err(|source| ProjectError::Environment {
+                revision: asked.to_owned(),
+                source: Box::new(source),
+            })?
+        };
+        warnings.extend(more);
+        Ok(Self { repository, revision, folder, manifest: parsed.manifest, environment, warnings })
+    }
+
+    /// The tree of the revision.
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot::new(&self.repository, self.revision.clone())
+    }
+
+    /// The deployment root.
+    ///
+    /// # Errors
+    /// When `DEPLOY_ROOT` is not an absolute path.
+    pub fn root(&self) -> Result<Root, ProjectError> {
+        root(&self.environment)
+    }
+}
+
+/// The environment without any repository: the process environment over the defaults.
+///
+/// # Errors
+/// As for a file, though without one there is little to be wrong.
+pub fn environment_without_project(
+    process: &BTreeMap<String, OsString>,
+) -> Result<Environment, EnvironmentError> {
+    struct None_;
+    impl Files for None_ {
+        fn find(
+            &self,
+            _name: &str,
+            _included_from: Option<&str>,
+        ) -> Result<Vec<EnvironmentFile>, Box<dyn std::error::Error + Send + Sync>> {
+            Ok(Vec::new())
+        }
+    }
+    read_environment(&None_, process).map(|(environment, _)| environment)
+}
+
+/// The deployment root that `environment` names.
+///
+/// # Errors
+/// When `DEPLOY_ROOT` is not an absolute path.
+pub fn root(environment: &Environment) -> Result<Root, ProjectError> {
+    let value = |name| environment.get(name).map(|variable| variable.value.as_str());
+    let path = value("DEPLOY_ROOT").unwrap_or_default();
+    let path = match (path.strip_prefix("~/"), value("HOME")) {
+        (Some(below), Some(home)) => format!("{home}/{below}"),
+        _ => path.to_owned(),
+    };
+    if !path.starts_with('/') {
+        return Err(ProjectError::RelativeRoot { value: path });
+    }
+    let meta =
+        value("DISTMAN_META_DIR").filter(|name| !name.is_empty() && !name.contains('/')).unwrap_or(META);
+    Ok(Root::new(PathBuf::from(path).components().collect::<PathBuf>(), meta))
+}
+
+fn read_environment(
+    files: &dyn Files,
+    process: &BTreeMap<String, OsString>,
+) -> Result<(Environment, Vec<Doubt>), EnvironmentError> {
+    let home = std::env::home_dir();
+    let platform = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
+    let context = environment::Context { process, platform, home: home.as_deref() };
+    let (environment, warnings) = Environment::resolve(&context, files, ENVIRONMENT)?;
+    let doubt = |warning: environment::Warning| Doubt { message: warning.to_string(), hint: warning.hint() };
+    Ok((environment, warnings.into_iter().map(doubt).collect()))
+}
+
+/// The folder that holds the manifest, and the manifest.
+fn find_manifest(
+    snapshot: &Snapshot<'_>,
+    start: &Path,
+    named: Option<&str>,
+) -> Result<(BString, crate::manifest::Parsed), ProjectError> {
+    let asked = snapshot.revision().asked.clone();
+    let from = match named {
+        Some(path) => {
+            BString::from(path.trim_start_matches("./").rsplit_once('/').map_or("", |(folder, _)| folder))
+        }
+        None => folder_of(snapshot.repository(), start),
+    };
+    let file = named.map_or(MANIFEST, |path| path.rsplit('/').next().unwrap_or(path));
+    let mut folder = from.clone();
+    loop {
+        let path = below(folder.as_bstr(), file);
+        if let Some(bytes) = snapshot.file(path.as_bstr(), MANIFEST_LIMIT)? {
+            let parsed = Manifest::parse(&Shown(on_disk(&path)).to_string(), &bytes)
+                .map_err(|source| ProjectError::Manifest { revision: asked, source })?;
+            return Ok((folder, parsed));
+        }
+        if folder.is_empty() || named.is_some() {
+            let top = snapshot.repository().workdir();
+            let uncommitted = top.is_some_and(|top| top.join(on_disk(&from)).join(file).is_file());
+            return Err(ProjectError::NoManifest { revision: asked, folder: from, uncommitted });
+        }
+        let end = folder.rfind_byte(b'/').unwrap_or(0);
+        folder.truncate(end);
+    }
+}
+
+/// The folder of `start` in the repository; empty at the top, in a bare repository and inside `.git`.
+fn folder_of(repository: &Repository, start: &Path) -> BString {
+    use std::os::unix::ffi::OsStrExt as _;
+    let inside = || {
+        let top = repository.workdir()?.canonicalize().ok()?;
+        let start = start.canonicalize().ok()?;
+        let git_dir = repository.git_dir().canonicalize().ok()?;
+        if start.starts_with(git_dir) {
+            return None;
+        }
+        Some(BString::from(start.strip_prefix(top).ok()?.as_os_str().as_bytes()))
+    };
+    inside().unwrap_or_default()
+}
+
+fn below(folder: &BStr, name: &str) -> BString {
+    let mut path = folder.to_owned();
+    if !path.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name.as_bytes());
+    path
+}
+
+/// Environment files: `distman.env` beside dist.json in the revision; what it includes, beside it in the revision
+/// and then along `ENVPATH` on the disk.
+struct RevisionFiles<'a> {
+    snapshot: &'a Snapshot<'a>,
+    folder: &'a BStr,
+    process: &'a BTreeMap<String, OsString>,
+}
+
+impl Files for RevisionFiles<'_> {
+    fn find(
+        &self,
+        name: &str,
+        included_from: Option<&str>,
+    ) -> Result<Vec<EnvironmentFile>, Box<dyn std::error::Error + Send + Sync>> {
+        let mut found = Vec::new();
+        let path = below(self.folder, name);
+        let is_in_revision = included_from.is_none_or(|path| !path.starts_with('/'));
+        if is_in_revision && let Some(content) = self.snapshot.file(path.as_bstr(), ENVIRONMENT_LIMIT)? {
+            found.push(EnvironmentFile { path: path.to_string(), content });
+        }
+        let Some(including) = included_from else { return Ok(found) };
+        let beside = Path::new(including).parent().filter(|_| !is_in_revision).map(Path::to_owned);
+        let along = self.process.get("ENVPATH").map(std::env::split_paths).into_iter().flatten();
+        for directory in beside.into_iter().chain(along).filter(|directory| directory.is_absolute()) {
+            let path = directory.join(name);
+            match std::fs::read(&path) {
+                Ok(content) => found.push(EnvironmentFile { path: path.display().to_string(), content }),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(format!("cannot read `{}`: {error}", Shown(&path)).into()),
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,136 @@
+//! Rollouts: everything that changes a deployment root, composed of the rooms above, under the lock.
+//!
+//! There is one road. A deploy plans, stages and completes versions; then it, like rollback, use, reset and
+//! delete, goes through [`Session::switch`]: journal, links, history, dist info, change stamp, prune.
+
+mod deploy;
+mod repair;
+mod session;
+
+use std::path::PathBuf;
+
+pub use deploy::{DeployRequest, Prepared, plan_deploy};
+
+pub use session::{Session, Switch};
+
+use crate::activate::{ActivateError, Recovered};
+use crate::disk::DiskError;
+use crate::inventory::InventoryError;
+use crate::lock::LockError;
+use crate::plan::{Item, Kind};
+use crate::project::ProjectError;
+use crate::source::git::GitError;
+use crate::stage::StageError;
+use crate::target::TargetError;
+use crate::version::{ListingError, RecordError, VersionName};
+
+/// Why a rollout did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum RolloutError {
+    /// Destinations need a human; nothing was changed.
+    #[error("{}", refusals(.0))]
+    Refused(Vec<Item>),
+    /// A version could not be staged; nothing was changed.
+    #[error("cannot stage `{}` of target `{target}`", destination.display())]
+    Stage {
+        /// The target's name.
+        target: String,
+        /// The destination.
+        destination: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: StageError,
+    },
+    /// Content could not be read or written; nothing was changed.
+    #[error(transparent)]
+    Staging(#[from] StageError),
+    /// The content of a target could not be listed; nothing was changed.
+    #[error("target `{target}`")]
+    Content {
+        /// The target's name.
+        target: String,
+        /// What went wrong.
+        #[source]
+        source: GitError,
+    },
+    /// Links could not be swapped; every one is as it was.
+    #[error(transparent)]
+    Activate(#[from] ActivateError),
+    /// An option of the target cannot be honoured by this release.
+    #[error("target `{target}`: {what} is not supported by this release")]
+    Unsupported {
+        /// The target's name.
+        target: String,
+        /// The option.
+        what: String,
+    },
+    /// The lock could not be taken.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The project could not be read.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// Targets could not be resolved.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The inventory could not be taken.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// The repository could not be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The disk said no.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A record could not be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A listing could not be read.
+    #[error(transparent)]
+    Listing(#[from] ListingError),
+}
+
+fn refusals(items: &[Item]) -> String {
+    match items {
+        [item] => format!("refused: {}", refusal(item)),
+        _ => format!("refused: {} destinations need a decision", items.len()),
+    }
+}
+
+/// One refused item in words.
+pub fn refusal(item: &Item) -> String {
+    match &item.action {
+        crate::plan::Action::Refuse(refusal) => {
+            format!("`{}` (target `{}`): {}", item.destination.as_str(), item.target, refusal.message())
+        }
+        other => format!("`{}`: {}", item.destination.as_str(), other.word()),
+    }
+}
+
+/// The result of a rollout.
+pub type Result<T, E = RolloutError> = std::result::Result<T, E>;
+
+/// What a rollout did.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What kind of rollout it was.
+    pub kind: Kind,
+    /// Its number in the history; `None` if nothing changed.
+    pub number: Option<u64>,
+    /// One entry per destination of the plan, as it was done.
+    pub items: Vec<Item>,
+    /// Versions that were removed because they were beyond what is kept.
+    pub pruned: Vec<(PathBuf, VersionName)>,
+    /// What was found of a killed run, and done about it.
+    pub recovered: Recovered,
+    /// What went wrong after the rollout counted, and is left to the next run.
+    pub warnings: Vec<String>,
+}
+
+/// Things that happen during a rollout and that a person may want to see.
+pub trait Events: crate::stage::Progress {
+    /// Somebody else holds the lock; this run waits.
+    fn waiting(&self, holder: &crate::lock::Holder);
+    /// A killed run's traces were cleared.
+    fn recovered(&self, recovered: &Recovered);
+}

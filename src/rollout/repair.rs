@@ -1,0 +1,1 @@
+//! Checking versions against their records, and exporting damaged ones again.

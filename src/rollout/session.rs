@@ -1,0 +1,298 @@
+//! A run under the lock, and the part of the road that every rollout takes.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Events, Report, Result, RolloutError};
+use crate::activate::{Mark, Recovered, Swap, activate, recover};
+use crate::disk::{Dir, DiskError};
+use crate::history::{self, Change, History, Rollout};
+use crate::lock::{Holder, Lock};
+use crate::plan::{Action, Item, Kind, beyond_keep};
+use crate::root::{Root, bump_epoch};
+use crate::stage::{self, CompleteVersion, STAGING};
+use crate::version::{Destination, FileListing, Link, Record, Shelves, VersionName};
+
+/// The deployment root, locked, with whatever a killed run left cleared away.
+pub struct Session {
+    /// The root.
+    pub root: Root,
+    /// Its own folder.
+    pub meta: Dir,
+    /// Its history.
+    pub history: History,
+    /// What was found of a killed run.
+    pub recovered: Recovered,
+    lock: Lock,
+    locked: Vec<PathBuf>,
+}
+
+/// What is said in the history of a rollout, apart from what it changes.
+#[derive(Clone, Debug, Default)]
+pub struct Switch {
+    /// What started it, if it was no person.
+    pub trigger: Option<String>,
+    /// Why, in the words of `-m`.
+    pub why: Option<String>,
+    /// Where the content came from.
+    pub origin: Option<String>,
+    /// The revision as asked.
+    pub revision: Option<String>,
+    /// The full commit id.
+    pub commit: Option<String>,
+    /// Who answers for the deployment, for dist info.
+    pub author: Option<String>,
+    /// For each target whose destinations are pruned afterwards: how many good versions are kept besides the
+    /// active and the previous one; 0 keeps all.
+    pub keep: HashMap<String, usize>,
+}
+
+/// How long one waits for the lock.
+const WAIT: Duration = Duration::from_secs(30);
+
+impl Session {
+    /// Takes the lock of `root` and clears away what a killed run left.
+    ///
+    /// # Errors
+    /// When the lock is held for too long, or the traces cannot be cleared.
+    pub fn begin(root: &Root, kind: Kind, events: &dyn Events) -> Result<Self> {
+        let meta = root.create()?;
+        let lock =
+            Lock::acquire(&meta, &Holder::me(kind.word()), WAIT, &mut |holder| events.waiting(holder))?;
+        let history = History::read(&meta)?;
+        let recovered = recover(&meta, &history)?;
+        if recovered != Recovered::Nothing {
+            events.recovered(&recovered);
+        }
+        Ok(Self { root: root.clone(), meta, history, recovered, lock, locked: Vec::new() })
+    }
+
+    /// Locks the `versions/` folder of a destination outside the root, which another root might also use, and
+    /// sweeps what killed runs left in it.
+    pub(super) fn claim(&mut self, destination: &Destination) -> Result<()> {
+        let folder = destination.versions_folder();
+        if self.locked.contains(&folder) {
+            return Ok(());
+        }
+        let versions = Dir::create_all(&folder)?;
+        stage::sweep(&versions)?;
+        if !folder.starts_with(self.root.path()) {
+            self.lock.extend(versions, WAIT)?;
+        }
+        self.locked.push(folder);
+        Ok(())
+    }
+
+    /// Does what `items` say, from "activate" on. Versions that `items` want to create must be among `fresh`.
+    ///
+    /// # Errors
+    /// When an item is refused or the disk says no: nothing is changed then, except that fresh versions stay on
+    /// disk without being active.
+    pub fn switch(
+        mut self,
+        kind: Kind,
+        items: Vec<Item>,
+        fresh: &[CompleteVersion],
+        about: Switch,
+    ) -> Result<Report> {
+        for item in &items {
+            self.claim(&item.destination)?;
+        }
+        let work = Work::of(&items, fresh)?;
+        let mut report = Report {
+            kind,
+            number: None,
+            items,
+            pruned: Vec::new(),
+            recovered: self.recovered.clone(),
+            warnings: Vec::new(),
+        };
+        if work.changes.is_empty() {
+            return Ok(report);
+        }
+        let rollout = self.rollout(kind, &about, work.changes);
+        report.number = Some(rollout.number);
+        let activated =
+            activate(&self.meta, rollout, about.author.clone(), &work.swaps, work.marks, &work.adopted)?;
+        activated.commit()?;
+        for (destination, versions) in work.removals {
+            for version in versions {
+                if let Err(error) = remove_version(&destination, &version) {
+                    report.warnings.push(told(&error));
+                }
+            }
+        }
+        self.prune_after(&mut report, &about.keep);
+        Ok(report)
+    }
+
+    fn rollout(&self, kind: Kind, about: &Switch, items: Vec<Change>) -> Rollout {
+        let me = Holder::me(kind.word());
+        Rollout {
+            format: 1,
+            number: self.history.next_number(),
+            time: me.since,
+            by: format!("{}@{}", me.user, me.host),
+            kind,
+            trigger: about.trigger.clone(),
+            why: about.why.clone(),
+            origin: about.origin.clone(),
+            revision: about.revision.clone(),
+            commit: about.commit.clone(),
+            undone: None,
+            items,
+        }
+    }
+
+    /// Removes versions beyond `keep` behind the destinations that changed. The rollout counts already, so that
+    /// a failure here is only told.
+    fn prune_after(&mut self, report: &mut Report, keep: &HashMap<String, usize>) {
+        let history = History::read(&self.meta).unwrap_or_default();
+        let activations = history.activations();
+        let mut shelves = Shelves::default();
+        for item in report.items.iter().filter(|item| item.action.is_change()) {
+            let Some(keep) = keep.get(&item.target).copied() else { continue };
+            let looked = item
+                .destination
+                .link()
+                .map_err(crate::version::RecordError::from)
+                .and_then(|link| Ok((link, shelves.versions(&item.destination)?)));
+            let (link, stored) = match looked {
+                Ok(looked) => looked,
+                Err(error) => {
+                    report.warnings.push(told(&error));
+                    continue;
+                }
+            };
+            let Link::Version(active) = link else { continue };
+            let earlier = History::earlier(&activations, &item.destination, Some(&active));
+            for version in beyond_keep(&stored, Some(&active), earlier.first(), keep) {
+                match remove_version(&item.destination, &version) {
+                    Ok(()) => report.pruned.push((item.destination.path().to_owned(), version)),
+                    Err(error) => report.warnings.push(told(&error)),
+                }
+            }
+        }
+    }
+
+    /// Logs that a rollout was undone after it had switched links, and why.
+    ///
+    /// # Errors
+    /// When the history cannot be written.
+    pub fn log_undone(&self, rollout: &Rollout, reason: &str) -> Result<()> {
+        let undone = Rollout { undone: Some(reason.to_owned()), ..rollout.clone() };
+        history::append(&self.meta, &undone)?;
+        bump_epoch(&self.meta)?;
+        Ok(())
+    }
+}
+
+/// What a plan's items mean for links, records and disk.
+#[derive(Default)]
+struct Work {
+    swaps: Vec<Swap>,
+    marks: Vec<Mark>,
+    adopted: Vec<Destination>,
+    removals: Vec<(Destination, Vec<VersionName>)>,
+    changes: Vec<Change>,
+}
+
+impl Work {
+    fn of(items: &[Item], fresh: &[CompleteVersion]) -> Result<Self> {
+        let mut work = Self::default();
+        for item in items {
+            work.add(item, fresh)?;
+        }
+        Ok(work)
+    }
+
+    fn add(&mut self, item: &Item, fresh: &[CompleteVersion]) -> Result<()> {
+        let destination = &item.destination;
+        let mut change = Change {
+            target: item.target.clone(),
+            destination: destination.as_str().to_owned(),
+            from: item.from.as_ref().map(ToString::to_string),
+            to: None,
+            inactive: false,
+            back: 0,
+            removed: Vec::new(),
+        };
+        match &item.action {
+            Action::Refuse(_) => return Err(RolloutError::Refused(vec![item.clone()])),
+            Action::Unchanged { .. } | Action::Skip { .. } => return Ok(()),
+            Action::Create { name, adopt } => {
+                change.to = Some(name.to_string());
+                let made = fresh.iter().find(|version| version.destination() == destination);
+                match made {
+                    Some(version) => self.swaps.push(Swap::To(version.clone())),
+                    None => self.swaps.push(Swap::To(CompleteVersion::existing(destination, name)?)),
+                }
+                if *adopt {
+                    self.adopted.push(destination.clone());
+                }
+            }
+            Action::Relink { to, adopt, clear_mark, mark_bad, back } => {
+                change.to = Some(to.to_string());
+                change.back = *back;
+                self.swaps.push(Swap::To(CompleteVersion::existing(destination, to)?));
+                if *adopt {
+                    self.adopted.push(destination.clone());
+                }
+                let mark = |version: &VersionName, bad| Mark {
+                    destination: destination.path().to_owned(),
+                    version: version.to_string(),
+                    bad,
+                };
+                if *clear_mark {
+                    self.marks.push(mark(to, None));
+                }
+                if let (Some(reason), Some(from)) = (mark_bad, &item.from) {
+                    self.marks.push(mark(from, Some(reason.clone())));
+                }
+            }
+            Action::Remove { versions, unlink } => {
+                change.inactive = !unlink;
+                change.removed = versions.iter().map(ToString::to_string).collect();
+                if *unlink {
+                    self.swaps.push(Swap::Remove(destination.clone()));
+                } else {
+                    change.to.clone_from(&change.from);
+                }
+                self.removals.push((destination.clone(), versions.clone()));
+            }
+        }
+        self.changes.push(change);
+        Ok(())
+    }
+}
+
+/// Removes one version: out of sight in one rename, then its record, then its files. What a kill interrupts is
+/// swept by the next run.
+fn remove_version(destination: &Destination, version: &VersionName) -> Result<(), DiskError> {
+    let versions = Dir::open(&destination.versions_folder())?;
+    let name = version.to_string();
+    let trash = format!("{STAGING}removed-{}-{name}", std::process::id());
+    match versions.rename(&name, &versions, &trash) {
+        Err(error) if !error.is_not_found() => return Err(error),
+        _ => {}
+    }
+    for file in [Record::file_name(&name), FileListing::file_name(&name)] {
+        match versions.remove(file) {
+            Err(error) if !error.is_not_found() => return Err(error),
+            _ => {}
+        }
+    }
+    versions.remove_all(&trash)
+}
+
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,87 @@
+//! The deployment root and its own folder, `.distman`: lock, history, journal and change stamp.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::disk::{self, Dir, DiskError};
+
+/// A deployment root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    path: PathBuf,
+    meta: OsString,
+}
+
+/// Name of the folder under the root, unless `DISTMAN_META_DIR` says otherwise (distman's setting).
+pub const META: &str = ".distman";
+
+impl Root {
+    /// The root at `path`, with its own folder `meta` (normally [`META`]).
+    pub fn new(path: impl Into<PathBuf>, meta: impl Into<OsString>) -> Self {
+        Self { path: path.into(), meta: meta.into() }
+    }
+
+    /// The root's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of the root's own folder.
+    pub fn meta_path(&self) -> PathBuf {
+        self.path.join(&self.meta)
+    }
+
+    /// Opens the root's own folder; `None` where nothing was deployed yet.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(&self) -> disk::Result<Option<Dir>> {
+        match Dir::open(&self.meta_path()) {
+            Ok(dir) => Ok(Some(dir)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the root's own folder, making it where it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(&self) -> disk::Result<Dir> {
+        Dir::create_all(&self.meta_path())
+    }
+}
+
+/// Name of distman's change stamp.
+const EPOCH: &str = "epoch";
+
+/// Bumps the change stamp: nanoseconds since 1970, and more than before even if the clock was set back, so that
+/// whoever compares notices every change. The file is readable by all, whatever the umask is.
+///
+/// # Errors
+/// When the root's own folder may not be written.
+pub fn bump_epoch(meta: &Dir) -> disk::Result<()> {
+    let now = chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
+    let next = read_epoch(meta)?.map_or(now, |before| now.max(before.saturating_add(1)));
+    let temporary = disk::temporary_name(Path::new(EPOCH));
+    let written = meta.create_file(&temporary, 0o644).and_then(|mut file| {
+        file.write(format!("{next}\n").as_bytes())?;
+        file.set_mode(0o644)?;
+        file.sync()
+    });
+    written
+        .and_then(|()| meta.rename(&temporary, meta, EPOCH))
+        .inspect_err(|_: &DiskError| meta.discard(&temporary))
+}
+
+/// The change stamp; `None` where there is none or it is no number.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub fn read_epoch(meta: &Dir) -> disk::Result<Option<i64>> {
+    match meta.read_file(EPOCH, 4096) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().parse().ok()),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

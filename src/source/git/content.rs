@@ -1,0 +1,198 @@
+//! The bytes of exported files: decoded, checked against their id, and converted as the attributes say.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use bstr::{BStr, ByteSlice as _};
+use gix::ObjectId;
+use gix::attrs::search::MetadataCollection;
+use gix::filter::plumbing;
+
+use super::listing::{Conversion, Entry};
+use super::snapshot::{join, read_checked};
+use super::subst::Subst;
+use super::{GitError, Result, encoding};
+
+/// The contents of a snapshot's listings. Shared between threads; each reads through its own [`Reader`].
+pub struct Contents {
+    pub(super) stores: Vec<gix::ThreadSafeRepository>,
+    pub(super) conversions: Vec<Conversion>,
+    pub(super) drivers: Vec<plumbing::Driver>,
+    pub(super) subst: Arc<Subst>,
+}
+
+/// Reads blobs. Its buffers live as long as the reader, so that a thread allocates for its largest file only.
+pub struct Reader<'c> {
+    contents: &'c Contents,
+    stores: Vec<gix::Repository>,
+    raw: Vec<u8>,
+    converted: Vec<u8>,
+    converter: Option<Converter>,
+}
+
+impl Contents {
+    /// A reader for the calling thread.
+    pub fn reader(&self) -> Reader<'_> {
+        let stores = self.stores.iter().map(gix::ThreadSafeRepository::to_thread_local).collect();
+        Reader { contents: self, stores, raw: Vec::new(), converted: Vec::new(), converter: None }
+    }
+}
+
+impl Reader<'_> {
+    /// The bytes of `entry` as they are written, `root` being the source's full path. The id is that of the
+    /// bytes where they are the stored ones; converted bytes have to be hashed.
+    ///
+    /// # Errors
+    /// When the blob is missing or broken, or a conversion fails.
+    pub fn read(&mut self, root: &BStr, entry: &Entry) -> Result<(&[u8], Option<ObjectId>)> {
+        let path = full_path(root, entry.path.as_bstr());
+        let what = || format!("`{path}`");
+        let store = &self.stores[usize::from(entry.store)];
+        read_checked(store, entry.id, gix::objs::Kind::Blob, &what(), &mut self.raw)?;
+        let Some(index) = entry.conversion else { return Ok((&self.raw, Some(entry.id))) };
+        let conversion = &self.contents.conversions[usize::from(index)];
+        let converter = match &mut self.converter {
+            Some(converter) => converter,
+            none => none.insert(Converter::new(store, self.contents)?),
+        };
+        self.converted.clear();
+        converter.convert(
+            self.contents,
+            usize::from(index),
+            path.as_bstr(),
+            &self.raw,
+            &mut self.converted,
+        )?;
+        if conversion.filter.as_deref() == Some("lfs") && is_lfs_pointer(&self.converted) {
+            return Err(GitError::LfsPointer { path });
+        }
+        if conversion.subst
+            && let Some(expanded) = self.contents.subst.expand(&self.converted)?
+        {
+            self.converted = expanded;
+        }
+        Ok((&self.converted, None))
+    }
+
+    /// Size in bytes of an entry that is written as stored, without decoding it.
+    ///
+    /// # Errors
+    /// When the blob is missing or broken.
+    pub fn size(&self, root: &BStr, entry: &Entry) -> Result<u64> {
+        let header = self.stores[usize::from(entry.store)].find_header(entry.id);
+        let what = || format!("`{}`", full_path(root, entry.path.as_bstr()));
+        header.map(|header| header.size()).map_err(|source| GitError::CorruptObject {
+            what: what(),
+            id: entry.id,
+            source: Some(source),
+        })
+    }
+}
+
+fn full_path(root: &BStr, below: &BStr) -> bstr::BString {
+    if below.is_empty() { root.to_owned() } else { join(root, below) }
+}
+
+/// True for the text that git-lfs stores in place of content (git-lfs docs/spec.md: pointers begin with the
+/// version line and are smaller than 1024 bytes).
+fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.len() < 1024 && bytes.starts_with(b"version https://git-lfs.github.com/spec/")
+}
+
+/// gix's filter pipeline, asked twice: for line ends and `$Id$` before the encoding, for filters after it
+/// (the order of git's `convert_to_working_tree`).
+struct Converter {
+    pipeline: plumbing::Pipeline,
+    collection: MetadataCollection,
+    /// For each conversion: attributes of the first pass, attributes of the filter pass.
+    passes: Vec<[Option<gix::attrs::Search>; 2]>,
+}
+
+impl Converter {
+    fn new(repo: &gix::Repository, contents: &Contents) -> Result<Self> {
+        let unreadable = |source| GitError::Other { act: "prepare the conversion of files".into(), source };
+        let context = repo.command_context().map_err(unreadable)?;
+        let mut drivers = contents.drivers.clone();
+        for driver in &mut drivers {
+            // git lets a filter fail unless it is `required`; a deployment with half its content is no deployment.
+            driver.required = true;
+        }
+        let options = plumbing::pipeline::Options { drivers, ..Default::default() };
+        let pipeline = plumbing::Pipeline::new(context, repo.object_hash(), options);
+        let mut collection = MetadataCollection::default();
+        let mut search = |line: String| {
+            let mut search = gix::attrs::Search::default();
+            search
+                .add_patterns_buffer(format!("* {line}").as_bytes(), "".into(), None, &mut collection, false)
+                .expect("no root is given, and nothing else fails");
+            search
+        };
+        let mut passes = Vec::new();
+        for conversion in &contents.conversions {
+            let text = (!conversion.line.is_empty()).then(|| search(conversion.line.clone()));
+            let filter = conversion.filter.as_ref().map(|name| search(format!("filter={name}")));
+            passes.push([text, filter]);
+        }
+        Ok(Self { pipeline, collection, passes })
+    }
+
+    fn convert(
+        &mut self,
+        contents: &Contents,
+        index: usize,
+        path: &BStr,
+        raw: &[u8],
+        converted: &mut Vec<u8>,
+    ) -> Result<()> {
+        let conversion = &contents.conversions[index];
+        let failed = |conversion: String, source: Box<dyn std::error::Error + Send + Sync>| {
+            GitError::Conversion { path: path.to_owned(), conversion, source }
+        };
+        converted.extend_from_slice(raw);
+        if self.passes[index][0].is_some() {
+            self.pass(index, 0, path, converted)
+                .map_err(|source| failed(format!("`{}`", conversion.line), source))?;
+        }
+        if let Some(name) = &conversion.encoding {
+            *converted = encoding::encode(name, converted)
+                .map_err(|source| failed(format!("`working-tree-encoding={name}`"), source.into()))?;
+        }
+        if let Some(name) = &conversion.filter {
+            self.pass(index, 1, path, converted)
+                .map_err(|source| failed(format!("`filter={name}`"), source))?;
+        }
+        Ok(())
+    }
+
+    fn pass(
+        &mut self,
+        index: usize,
+        pass: usize,
+        path: &BStr,
+        bytes: &mut Vec<u8>,
+    ) -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let Some(search) = &self.passes[index][pass] else { return Ok(()) };
+        let collection = &self.collection;
+        let mut attributes = |path: &BStr, outcome: &mut gix::attrs::search::Outcome| {
+            outcome.initialize(collection);
+            search.pattern_matching_relative_path(
+                path,
+                gix::glob::pattern::Case::Sensitive,
+                Some(false),
+                outcome,
+            );
+        };
+        let options = plumbing::pipeline::convert::to_worktree::Options {
+            can_delay: plumbing::driver::apply::Delay::Forbid,
+            unknown_encoding: plumbing::pipeline::convert::to_worktree::UnknownEncoding::Fail,
+        };
+        let mut outcome = self.pipeline.convert_to_worktree(bytes, path, &mut attributes, options)?;
+        if outcome.is_changed() {
+            let mut changed = Vec::new();
+            outcome.read_to_end(&mut changed)?;
+            drop(outcome);
+            *bytes = changed;
+        }
+        Ok(())
+    }
+}

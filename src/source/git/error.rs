@@ -1,0 +1,157 @@
+//! What can go wrong while reading a repository.
+
+use std::path::PathBuf;
+
+use bstr::BString;
+use gix::ObjectId;
+
+use crate::disk::{Shown, on_disk};
+
+/// The result of reading a repository.
+pub type Result<T, E = GitError> = std::result::Result<T, E>;
+
+/// Why a repository could not be read. Every variant names the revision, object or path.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// There is no repository at or above the folder.
+    #[error("`{}` is not in a git repository", Shown(path))]
+    NotARepository {
+        /// The folder that was searched from.
+        path: PathBuf,
+        /// What gix said.
+        #[source]
+        source: gix::Error,
+    },
+    /// The repository belongs to somebody else, and `safe.directory` does not list it.
+    #[error("the repository `{}` is owned by somebody else", Shown(path))]
+    Untrusted {
+        /// The repository's git directory.
+        path: PathBuf,
+    },
+    /// The revision does not name a commit of this repository.
+    #[error("revision `{revision}` not found in `{}`", Shown(path))]
+    NoSuchRevision {
+        /// The revision as asked.
+        revision: String,
+        /// The repository's git directory.
+        path: PathBuf,
+        /// What gix or git said, where it says more than "not found".
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The repository has no commit yet.
+    #[error("`{}` has no commit yet", Shown(path))]
+    Unborn {
+        /// The repository's git directory.
+        path: PathBuf,
+    },
+    /// The clone's history is cut off, so that commits cannot be counted.
+    #[error("the history of `{revision}` is cut off in this shallow clone, so its commits cannot be counted")]
+    Shallow {
+        /// The revision as asked.
+        revision: String,
+    },
+    /// An object is not in the repository.
+    #[error("{what} is missing from the repository (object {id})")]
+    MissingObject {
+        /// What the object is to the reader: a path in backticks, a commit.
+        what: String,
+        /// The id of the missing object.
+        id: ObjectId,
+    },
+    /// An object cannot be read, or its bytes do not match its id.
+    #[error("{what} is corrupt in the repository (object {id})")]
+    CorruptObject {
+        /// What the object is to the reader.
+        what: String,
+        /// The id of the broken object.
+        id: ObjectId,
+        /// What gix said, if it was gix that noticed.
+        #[source]
+        source: Option<gix::Error>,
+    },
+    /// A tree holds an entry that must never be written to a disk.
+    #[error("refusing the tree entry `{}`: {reason}", Shown(on_disk(path)))]
+    HostileEntry {
+        /// Full path of the entry in the repository.
+        path: BString,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A submodule lies in the source and nothing says what to do with it.
+    #[error("`{}` is a submodule", Shown(on_disk(path)))]
+    Submodule {
+        /// Full path of the submodule.
+        path: BString,
+    },
+    /// A submodule is to be deployed, but its repository is not here.
+    #[error("the repository of the submodule `{}` is not here", Shown(on_disk(path)))]
+    SubmoduleMissing {
+        /// Full path of the submodule.
+        path: BString,
+        /// What gix said.
+        #[source]
+        source: Option<Box<GitError>>,
+    },
+    /// A file is a git-lfs pointer and no filter turned it into content.
+    #[error("`{}` is a git-lfs pointer, and no configured filter fetched its content", Shown(on_disk(path)))]
+    LfsPointer {
+        /// Full path of the file.
+        path: BString,
+    },
+    /// A conversion that the attributes ask for failed.
+    #[error("cannot apply {conversion} to `{}`", Shown(on_disk(path)))]
+    Conversion {
+        /// Full path of the file.
+        path: BString,
+        /// The attribute that asks for it, in backticks.
+        conversion: String,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A git command that this room leaves some work to failed.
+    #[error("`git {command}` failed: {stderr}")]
+    Command {
+        /// The subcommand with its first arguments.
+        command: String,
+        /// What it wrote to standard error, trimmed.
+        stderr: String,
+    },
+    /// git itself could not be started.
+    #[error("cannot start `git`")]
+    NoGit(#[source] std::io::Error),
+    /// Anything else that gix reports.
+    #[error("cannot {act}")]
+    Other {
+        /// What was tried.
+        act: String,
+        /// What gix said.
+        #[source]
+        source: gix::Error,
+    },
+}
+
+impl GitError {
+    /// The next step that helps, if there is a usual one.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotARepository { .. } => "run it in a clone, or name one: `git dist -C DIR`".into(),
+            Self::Untrusted { path } => format!("`git config --global --add safe.directory {}`", Shown(path)),
+            Self::NoSuchRevision { .. } => "`git fetch --tags` if it was made elsewhere".into(),
+            Self::Unborn { .. } => "commit dist.json first".into(),
+            Self::Shallow { .. } => "`git fetch --unshallow`".into(),
+            Self::MissingObject { .. } => {
+                "`git fetch --refetch` gets missing objects, `git fsck` lists them".into()
+            }
+            Self::CorruptObject { .. } => "`git fsck` lists what is broken".into(),
+            Self::Submodule { .. } => {
+                "set the option `submodules` to `recurse` or `skip` in dist.json, globally or for the target"
+                    .into()
+            }
+            Self::SubmoduleMissing { path, .. } => format!("`git submodule update --init {path}`"),
+            Self::LfsPointer { .. } => "`git lfs install`, then `git lfs fetch`".into(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! The git source: revisions, trees and blobs, read straight from the object database.
+//!
+//! This is the only room that knows `gix`. It needs no working tree and no index, so that a bare
+//! repository is as good as a clone. Three rules hold here: replace refs and grafts are ignored, the
+//! configuration of the host does not decide bytes, and every tree is treated as hostile.
+
+mod attributes;
+mod content;
+mod encoding;
+mod error;
+mod listing;
+mod object;
+mod repository;
+mod revision;
+mod snapshot;
+mod submodule;
+mod subst;
+
+pub use content::{Contents, Reader};
+pub use error::{GitError, Result};
+pub use gix::ObjectId;
+pub use gix::hash::Kind as HashKind;
+pub use listing::{Conversion, Entry, ListOptions, Listing, Submodules};
+pub use object::{BlobHasher, TreeEntry, blob_id, tree_id};
+pub use repository::Repository;
+pub use revision::{Ancestry, Author, Revision};
+pub use snapshot::{Mode, Node, Snapshot};

@@ -1,0 +1,184 @@
+//! Finding and opening a repository.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{GitError, Result};
+
+/// An open repository: bare, a clone or a linked working tree.
+pub struct Repository {
+    pub(super) shared: gix::ThreadSafeRepository,
+    pub(super) local: gix::Repository,
+}
+
+impl Repository {
+    /// Opens the repository at or above `start`; `GIT_DIR` wins, as in git.
+    ///
+    /// # Errors
+    /// When there is none, when it belongs to somebody else (git's `safe.directory` rule), or when its
+    /// configuration cannot be read.
+    pub fn discover(start: &Path) -> Result<Self> {
+        let trust = gix::sec::trust::Mapping { full: options(), reduced: options() };
+        let found =
+            gix::ThreadSafeRepository::discover_with_environment_overrides_opts(start, upwards(), trust);
+        found.map(Self::from_shared).map_err(|source| refused(start, source))
+    }
+
+    /// Opens exactly the repository at `path`, without looking at the environment: for submodules.
+    ///
+    /// # Errors
+    /// As [`Repository::discover`].
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let mut isolated = options();
+        isolated.permissions.env = gix::open::permissions::Environment::isolated();
+        let opened = gix::ThreadSafeRepository::open_opts(path, isolated);
+        opened.map(Self::from_shared).map_err(|source| refused(path, source))
+    }
+
+    fn from_shared(shared: gix::ThreadSafeRepository) -> Self {
+        let local = shared.to_thread_local();
+        Self { shared, local }
+    }
+
+    /// The repository's own directory: `.git`, a bare repository, or a linked working tree's private folder.
+    pub fn git_dir(&self) -> &Path {
+        self.local.git_dir()
+    }
+
+    /// The directory that linked working trees share.
+    pub fn common_dir(&self) -> &Path {
+        self.local.common_dir()
+    }
+
+    /// The top of the working tree; `None` in a bare repository.
+    pub fn workdir(&self) -> Option<&Path> {
+        self.local.workdir()
+    }
+
+    /// The hash that names objects here.
+    pub fn hash_kind(&self) -> gix::hash::Kind {
+        self.local.object_hash()
+    }
+
+    /// The checked-out branch in short (`main`); `None` when HEAD is detached.
+    pub fn branch(&self) -> Option<String> {
+        if self.refs_need_git() {
+            let name = self.git(&["symbolic-ref", "--quiet", "--short", "HEAD"]).ok()?;
+            return Some(name.trim_end().to_owned());
+        }
+        let head = self.local.head_name().ok()??;
+        Some(head.shorten().to_string())
+    }
+
+    /// Where this repository came from: the URL of `origin` or else of the first remote, without credentials;
+    /// the repository's own path where there is no remote.
+    pub fn origin(&self) -> String {
+        let config = self.local.config_snapshot();
+        let names = self.local.remote_names();
+        let name = names.iter().find(|name| **name == "origin").or_else(|| names.iter().next());
+        let url = name.and_then(|name| config.string(&format!("remote.{name}.url")));
+        match url {
+            Some(url) => without_credentials(&url.to_string()),
+            None => {
+                let path = self.workdir().unwrap_or_else(|| self.git_dir());
+                let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+                crate::disk::Shown(&path).to_string()
+            }
+        }
+    }
+
+    /// A value of git's configuration as a string: repository, user and system scope as git reads them.
+    pub fn config(&self, key: &str) -> Option<String> {
+        self.local.config_snapshot().string(key).map(|value| value.to_string())
+    }
+
+    /// True where references are kept in a form that gix cannot read (reftable), so that git must be asked.
+    pub(super) fn refs_need_git(&self) -> bool {
+        self.config("extensions.refStorage").is_some_and(|format| !format.eq_ignore_ascii_case("files"))
+    }
+
+    /// Runs `git` on this repository, isolated from host configuration and replace refs, and returns what
+    /// it prints.
+    pub(super) fn git(&self, arguments: &[&str]) -> Result<String> {
+        let output = git_command(self.git_dir()).args(arguments).output().map_err(GitError::NoGit)?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(GitError::Command { command: arguments.join(" "), stderr })
+    }
+}
+
+/// A `git` that reads nothing from the host and hides nothing behind replace refs.
+pub(super) fn git_command(git_dir: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.arg("--git-dir").arg(git_dir).args(["--no-replace-objects", "-c", "safe.directory=*"]);
+    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("LC_ALL", "C.UTF-8");
+    command
+        .env_remove("GIT_CONFIG_PARAMETERS")
+        .env_remove("GIT_CONFIG_COUNT")
+        .env_remove("GIT_EXTERNAL_DIFF");
+    command.env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE").env_remove("GIT_DIR").env("TZ", "UTC");
+    command.stdin(std::process::Stdio::null());
+    command
+}
+
+fn options() -> gix::open::Options {
+    gix::open::Options::default()
+        .permissions(gix::open::Permissions::all())
+        .bail_if_untrusted(true)
+        .config_overrides(["core.useReplaceRefs=false"])
+}
+
+fn upwards() -> gix::discover::upwards::Options<'static> {
+    gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() }
+}
+
+fn refused(path: &Path, source: gix::Error) -> GitError {
+    let told = format!("{source:#} {source:?}");
+    if told.contains("safe.directory") || told.contains("unsafe") || told.contains("untrusted") {
+        return GitError::Untrusted { path: absolute(path) };
+    }
+    GitError::NotARepository { path: absolute(path), source }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The URL without user and password, as far as it has any: what reaches records, logs and messages.
+///
+/// A user name alone is kept for `ssh` addresses (`git@host:path`), where it is part of the address and no
+/// secret.
+fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let Some((user, host)) = authority.rsplit_once('@') else { return url.to_owned() };
+    let user = user.split_once(':').map_or(user, |(user, _password)| user);
+    if scheme.ends_with("ssh") && !user.is_empty() {
+        format!("{scheme}://{user}@{host}{path}")
+    } else {
+        format!("{scheme}://{host}{path}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_credentials;
+
+    #[test]
+    fn passwords_and_tokens_never_leave() {
+        for (url, shown) in [
+            ("https://user:secret@example.org/x.git", "https://example.org/x.git"),
+            ("https://ghp_token@example.org/x.git", "https://example.org/x.git"),
+            ("https://user:secret@host@example.org/x", "https://example.org/x"),
+            ("ssh://git:secret@example.org/x.git", "ssh://git@example.org/x.git"),
+            ("git@example.org:x.git", "git@example.org:x.git"),
+            ("https://example.org/a@b", "https://example.org/a@b"),
+            ("/srv/git/x.git", "/srv/git/x.git"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Resolving a revision, once, to everything that names a version.
+
+use bstr::ByteSlice as _;
+use gix::ObjectId;
+use gix::prelude::FindExt as _;
+
+use super::{GitError, Repository, Result};
+
+/// A commit, pinned: every later read of a run goes through its ids.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// The revision as it was asked for: `HEAD`, `v1.2`, ...
+    pub asked: String,
+    /// The commit's full id.
+    pub commit: ObjectId,
+    /// The commit's tree.
+    pub tree: ObjectId,
+    /// Number of commits reachable from this one, itself included: what `git rev-list --count` prints.
+    pub count: u64,
+    /// The committer's date in seconds since 1970.
+    pub time: i64,
+    /// The commit's author.
+    pub author: Author,
+    /// First line of the commit message.
+    pub subject: String,
+    /// The branch that was checked out when `HEAD` was asked for.
+    pub branch: Option<String>,
+}
+
+/// Who wrote a commit.
+#[derive(Clone, Debug)]
+pub struct Author {
+    /// Name as written in the commit.
+    pub name: String,
+    /// Mail address as written in the commit.
+    pub email: String,
+}
+
+impl Revision {
+    /// The first seven hex digits of the commit id, as version names carry them.
+    pub fn short(&self) -> String {
+        self.commit.to_hex_with_len(7).to_string()
+    }
+}
+
+/// How a commit stands to the one that is to be deployed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ancestry {
+    /// It is the same commit.
+    Same,
+    /// It is part of the new one's history: the ordinary case.
+    Older,
+    /// The new one is part of its history: deploying would go back.
+    Newer,
+    /// Each has commits that the other lacks.
+    Diverged {
+        /// Number of commits that would be lost.
+        lost: u64,
+    },
+    /// This repository does not have it.
+    Unknown,
+}
+
+impl Repository {
+    /// Resolves `asked` to a commit, peeling annotated tags, and counts its history.
+    ///
+    /// # Errors
+    /// When it names no commit, when the history is cut off by a shallow clone, or when objects are missing.
+    pub fn resolve(&self, asked: &str) -> Result<Revision> {
+        let commit = self.commit_id(asked)?;
+        let data = self.commit_data(commit)?;
+        let missing =
+            |source| GitError::CorruptObject { what: format!("commit `{asked}`"), id: commit, source };
+        let parsed =
+            gix::objs::CommitRef::from_bytes(&data, self.hash_kind()).map_err(|e| missing(Some(e)))?;
+        let author = parsed.author().map_err(|e| missing(Some(e)))?;
+        Ok(Revision {
+            asked: asked.to_owned(),
+            commit,
+            tree: parsed.tree(),
+            count: self.count(asked, commit)?,
+            time: parsed.committer().map_err(|e| missing(Some(e)))?.seconds(),
+            author: Author {
+                name: author.name.to_str_lossy().into(),
+                email: author.email.to_str_lossy().into(),
+            },
+            subject: parsed.message().summary().to_str_lossy().into(),
+            branch: if asked == "HEAD" { self.branch() } else { None },
+        })
+    }
+
+    /// How `other` (a full id, as in a record) stands to `new`.
+    ///
+    /// # Errors
+    /// When objects of the history are missing or broken.
+    pub fn ancestry(&self, other: &str, new: &Revision) -> Result<Ancestry> {
+        let Ok(other) = ObjectId::from_hex(other.as_bytes()) else { return Ok(Ancestry::Unknown) };
+        if other == new.commit {
+            return Ok(Ancestry::Same);
+        }
+        if other.kind() != self.hash_kind() || !self.local.has_object(other) {
+            return Ok(Ancestry::Unknown);
+        }
+        if self.not_reachable(new.commit, other)? == 0 {
+            return Ok(Ancestry::Newer);
+        }
+        Ok(match self.not_reachable(other, new.commit)? {
+            0 => Ancestry::Older,
+            lost => Ancestry::Diverged { lost },
+        })
+    }
+
+    /// Completes an abbreviated commit id (four digits or more) from a version's name to the full one, where
+    /// this repository has it.
+    pub fn complete_id(&self, short: &str) -> Option<String> {
+        let id = self.local.rev_parse_single(short).ok()?;
+        Some(id.detach().to_string())
+    }
+
+    /// Number of commits that are reachable from `tip` and not from `hidden`.
+    fn not_reachable(&self, tip: ObjectId, hidden: ObjectId) -> Result<u64> {
+        let failed =
+            |source| GitError::Other { act: format!("compare the histories of {tip} and {hidden}"), source };
+        let walk = self.local.rev_walk([tip]).with_hidden([hidden]).all().map_err(failed)?;
+        let mut count = 0;
+        for commit in walk {
+            commit.map_err(failed)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn commit_id(&self, asked: &str) -> Result<ObjectId> {
+        if !self.refs_need_git() {
+            match self.local.rev_parse_single(asked) {
+                Ok(id) => return self.peel(asked, id.detach()),
+                Err(_) if asked == "HEAD" && self.local.head().is_ok_and(|head| head.is_unborn()) => {
+                    return Err(GitError::Unborn { path: self.git_dir().to_owned() });
+                }
+                // What gix cannot read, git may: `main@{yesterday}`, `:/text`.
+                Err(source) => return self.commit_id_by_git(asked).map_err(|_| self.unknown(asked, source)),
+            }
+        }
+        self.commit_id_by_git(asked).map_err(|source| self.unknown(asked, source))
+    }
+
+    fn commit_id_by_git(&self, asked: &str) -> Result<ObjectId> {
+        let commit = format!("{asked}^{{commit}}");
+        let printed = self.git(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])?;
+        ObjectId::from_hex(printed.trim().as_bytes()).map_err(|source| GitError::Other {
+            act: format!("read what `git rev-parse` printed for `{asked}`"),
+            source,
+        })
+    }
+
+    fn unknown(&self, asked: &str, source: impl std::error::Error + Send + Sync + 'static) -> GitError {
+        GitError::NoSuchRevision {
+            revision: asked.to_owned(),
+            path: self.git_dir().to_owned(),
+            source: Some(Box::new(source)),
+        }
+    }
+
+    /// Follows annotated tags to the commit.
+    fn peel(&self, asked: &str, id: ObjectId) -> Result<ObjectId> {
+        let object = self.local.find_object(id).map_err(|source| self.unknown(asked, source))?;
+        let commit =
+            object.peel_to_kind(gix::objs::Kind::Commit).map_err(|source| self.unknown(asked, source))?;
+        Ok(commit.id)
+    }
+
+    fn commit_data(&self, id: ObjectId) -> Result<Vec<u8>> {
+        let mut buffer = Vec::new();
+        let what = || format!("commit {id}");
+        let found = self.local.objects.find(&id, &mut buffer);
+        let kind =
+            found.map_err(|source| GitError::CorruptObject { what: what(), id, source: Some(source) })?.kind;
+        let matches =
+            gix::objs::compute_hash(self.hash_kind(), kind, &buffer).is_ok_and(|actual| actual == id);
+        if !matches {
+            return Err(GitError::CorruptObject { what: what(), id, source: None });
+        }
+        Ok(buffer)
+    }
+
+    /// Counts the commits reachable from `commit`; grafts and replace refs do not count.
+    fn count(&self, asked: &str, commit: ObjectId) -> Result<u64> {
+        let failed = |source| GitError::Other { act: format!("count the history of `{asked}`"), source };
+        let boundary = self.local.shallow_commits().map_err(failed)?;
+        let mut count = 0;
+        for info in self.local.rev_walk([commit]).all().map_err(failed)? {
+            let id = info.map_err(failed)?.id;
+            if boundary.as_ref().is_some_and(|cut| cut.contains(&id)) {
+                return Err(GitError::Shallow { revision: asked.to_owned() });
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,68 @@
+//! `export-subst`: `$Format:...$` in a file becomes what `git log --format` prints for the commit.
+
+use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use bstr::ByteSlice as _;
+use gix::ObjectId;
+
+use super::repository::git_command;
+use super::{GitError, Result};
+
+/// Expands placeholders for one commit. git itself formats: it owns that language, and each distinct
+/// format is asked for once.
+#[derive(Debug)]
+pub(super) struct Subst {
+    git_dir: PathBuf,
+    commit: ObjectId,
+    known: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl Subst {
+    pub(super) fn new(git_dir: PathBuf, commit: ObjectId) -> Self {
+        Self { git_dir, commit, known: Mutex::default() }
+    }
+
+    /// `bytes` with every `$Format:...$` replaced; `None` where there is none.
+    pub(super) fn expand(&self, bytes: &[u8]) -> Result<Option<Vec<u8>>> {
+        let mut rest = bytes;
+        let mut expanded = Vec::new();
+        while let Some(start) = rest.find(b"$Format:") {
+            let format_and_rest = &rest[start + b"$Format:".len()..];
+            let Some(end) = format_and_rest.find_byte(b'$') else { break };
+            expanded.extend_from_slice(&rest[..start]);
+            expanded.extend(self.format(&format_and_rest[..end])?);
+            rest = &format_and_rest[end + 1..];
+        }
+        if rest.len() == bytes.len() {
+            return Ok(None);
+        }
+        expanded.extend_from_slice(rest);
+        Ok(Some(expanded))
+    }
+
+    fn format(&self, format: &[u8]) -> Result<Vec<u8>> {
+        // git reads the format as a C string.
+        let format = format.split(|byte| *byte == 0).next().unwrap_or_default();
+        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(text) = known.get(format) {
+            return Ok(text.clone());
+        }
+        let mut argument = b"--format=format:".to_vec();
+        argument.extend_from_slice(format);
+        let output = git_command(&self.git_dir)
+            .args(["log", "-1", "--no-patch", "--no-color", "--no-show-signature"])
+            .arg(std::ffi::OsStr::from_bytes(&argument))
+            .arg(self.commit.to_string())
+            .output()
+            .map_err(GitError::NoGit)?;
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(GitError::Command { command: "log --format".to_owned(), stderr });
+        }
+        known.insert(format.to_vec(), output.stdout.clone());
+        Ok(output.stdout)
+    }
+}

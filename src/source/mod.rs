@@ -1,0 +1,3 @@
+//! Where the content of a deployment comes from.
+
+pub mod git;

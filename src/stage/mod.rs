@@ -1,0 +1,291 @@
+//! Staging: whole versions are written where nobody looks, and become visible complete or not at all.
+//!
+//! A [`Staged`] version lies in a private folder `.staging-*` inside its `versions/` folder. Only
+//! [`Staged::complete`] turns it into a [`CompleteVersion`], by renames on one filesystem, after its bytes were
+//! made durable; and only a complete version can be activated. What a killed run leaves is swept by the next.
+
+mod export;
+mod share;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::disk::{self, Dir, DiskError, Kind};
+use crate::source::git::{GitError, HashKind, Listing, Node, tree_id};
+use crate::version::{Destination, FileListing, Record, VersionName};
+
+pub use export::{Export, Previous, export};
+pub use share::Sharing;
+
+/// Prefix of the names of staging folders.
+pub const STAGING: &str = ".staging-";
+
+/// Why a version could not be staged.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The content could not be read from the repository.
+    #[error(transparent)]
+    Source(#[from] GitError),
+    /// The disk said no.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The content will not fit.
+    #[error("not enough space at `{}`: {needed} bytes are needed, {free} are free", disk::Shown(path))]
+    NoSpace {
+        /// The `versions/` folder.
+        path: PathBuf,
+        /// Bytes that would be written.
+        needed: u64,
+        /// Bytes that this user may still write.
+        free: u64,
+    },
+    /// Everything in the source is left out, which nobody means.
+    #[error("nothing of `{source_path}` is left to deploy: all of it is ignored or `export-ignore`")]
+    Nothing {
+        /// The source's path in the repository.
+        source_path: String,
+    },
+    /// The run was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Progress of long work, told to whoever draws it. Called from many threads.
+pub trait Progress: Sync {
+    /// So many files are about to be written.
+    fn start(&self, files: u64);
+    /// So many more are done, with so many bytes.
+    fn advance(&self, files: u64, bytes: u64);
+    /// The work is over.
+    fn finish(&self);
+    /// True if the work should stop as soon as it can.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// Draws nothing.
+pub struct NoProgress;
+
+impl Progress for NoProgress {
+    fn start(&self, _files: u64) {}
+    fn advance(&self, _files: u64, _bytes: u64) {}
+    fn finish(&self) {}
+}
+
+/// The private folder of one run in one `versions/` folder. It is removed when the last staged version in it
+/// is gone.
+#[derive(Debug)]
+pub struct StagingFolder {
+    versions: Dir,
+    folder: Dir,
+    name: String,
+    serial: AtomicU64,
+}
+
+impl StagingFolder {
+    /// Makes the private folder of the run `rollout` in the `versions/` folder of `destination`.
+    ///
+    /// # Errors
+    /// When the folders cannot be made.
+    pub fn create(destination: &Destination, rollout: &str) -> disk::Result<Self> {
+        let versions = Dir::create_all(&destination.versions_folder())?;
+        let name = format!("{STAGING}{rollout}");
+        versions.make_private_dir(&name)?;
+        let folder = versions.descend(Path::new(&name))?;
+        Ok(Self { versions, folder, name, serial: AtomicU64::new(0) })
+    }
+
+    /// The `versions/` folder it is in.
+    pub fn versions(&self) -> &Dir {
+        &self.versions
+    }
+
+    fn next_name(&self) -> String {
+        self.serial.fetch_add(1, Ordering::Relaxed).to_string()
+    }
+}
+
+impl Drop for StagingFolder {
+    fn drop(&mut self) {
+        self.versions.discard(&self.name);
+    }
+}
+
+/// Removes the staging folders that killed runs left in the `versions/` folder `versions`. The caller holds
+/// the lock, so that none of them is in use.
+///
+/// # Errors
+/// When the folder cannot be read or something in it cannot be removed.
+pub fn sweep(versions: &Dir) -> disk::Result<()> {
+    let names = versions.names()?;
+    let is_version = |name: &str| names.iter().any(|other| other.as_os_str() == name);
+    for name in &names {
+        let Some(text) = name.to_str() else { continue };
+        if text.starts_with(STAGING) {
+            versions.remove_all(name)?;
+            continue;
+        }
+        // A record or listing whose version never became visible.
+        let version = text
+            .strip_prefix('.')
+            .and_then(|rest| rest.strip_suffix(".json").or_else(|| rest.strip_suffix(".files")));
+        if let Some(version) = version.filter(|version| !is_version(version)) {
+            if looks_like_a_version(version) {
+                versions.remove(name)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn looks_like_a_version(name: &str) -> bool {
+    let base_ends = name.match_indices('.').map(|(index, _)| index);
+    base_ends.into_iter().any(|end| VersionName::parse(&name[..end], name).is_some())
+}
+
+/// A version whose bytes are written, but which nobody can see yet.
+#[derive(Debug)]
+pub struct Staged {
+    folder: Arc<StagingFolder>,
+    /// Name inside the staging folder.
+    inner: String,
+    destination: Destination,
+    record: Record,
+    listing: Option<FileListing>,
+}
+
+/// A version that is whole, durable and visible under its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompleteVersion {
+    destination: Destination,
+    name: VersionName,
+}
+
+impl CompleteVersion {
+    /// A version that was on disk before this run.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn existing(destination: &Destination, name: &VersionName) -> disk::Result<Self> {
+        let versions = Dir::open(&destination.versions_folder())?;
+        let text = name.to_string();
+        match versions.stat(&text)?.map(|stat| stat.kind) {
+            Some(Kind::File | Kind::Directory | Kind::Symlink) => {
+                Ok(Self { destination: destination.clone(), name: name.clone() })
+            }
+            _ => Err(DiskError {
+                act: "activate",
+                path: versions.join(text),
+                source: std::io::Error::from(std::io::ErrorKind::NotFound),
+            }),
+        }
+    }
+
+    /// The destination it is a version of.
+    pub fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &VersionName {
+        &self.name
+    }
+}
+
+impl Staged {
+    /// The path of the unfinished version, for commands that check it.
+    pub fn path(&self) -> PathBuf {
+        self.folder.folder.join(&self.inner)
+    }
+
+    /// The record as it will be written, but for the version's name.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The destination it is staged for.
+    pub fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// The `versions/` folder it will be visible in.
+    pub fn versions(&self) -> &Dir {
+        &self.folder.versions
+    }
+
+    /// Writes listing and record into the staging folder, under the version's final `name`.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn seal(mut self, name: VersionName) -> disk::Result<Sealed> {
+        self.record.version = name.to_string();
+        let write = |file: &str, bytes: &[u8]| self.folder.folder.create_file(file, 0o666)?.write(bytes);
+        write(&format!("{}.json", self.inner), &self.record.to_bytes())?;
+        if let Some(listing) = &self.listing {
+            write(&format!("{}.files", self.inner), listing.to_text().as_bytes())?;
+        }
+        Ok(Sealed { staged: self, name })
+    }
+}
+
+/// A staged version with its final name, record and listing: all that is missing is that it is durable.
+#[derive(Debug)]
+pub struct Sealed {
+    staged: Staged,
+    name: VersionName,
+}
+
+/// Makes all of `sealed` durable, with one call for each filesystem they are on.
+///
+/// # Errors
+/// When a disk reports a write error.
+pub fn make_durable(sealed: &[Sealed]) -> disk::Result<()> {
+    let mut synced = Vec::new();
+    for version in sealed {
+        let device = version.staged.folder.versions.device()?;
+        if !synced.contains(&device) {
+            version.staged.folder.versions.sync_filesystem()?;
+            synced.push(device);
+        }
+    }
+    Ok(())
+}
+
+impl Sealed {
+    /// The record as written.
+    pub fn record(&self) -> &Record {
+        &self.staged.record
+    }
+
+    /// Renames listing, record and version into place, the version last.
+    ///
+    /// # Errors
+    /// When the disk says no. What was renamed before the version is swept by the next run.
+    pub fn complete(self) -> disk::Result<CompleteVersion> {
+        let Staged { folder, inner, destination, listing, .. } = self.staged;
+        let name = self.name.to_string();
+        let place = |from: &str, to: &str| folder.folder.rename(from, &folder.versions, to);
+        if listing.is_some() {
+            place(&format!("{inner}.files"), &FileListing::file_name(&name))?;
+        }
+        place(&format!("{inner}.json"), &Record::file_name(&name))?;
+        place(&inner, &name)?;
+        Ok(CompleteVersion { destination, name: self.name })
+    }
+}
+
+/// The id git would give to what `listing` and the files on disk hold.
+fn content_of(kind: HashKind, listing: &FileListing) -> String {
+    tree_id(kind, &listing.tree_entries()).to_string()
+}
+
+/// What one source holds, listed, with the node it starts from.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// What the source is.
+    pub node: Node,
+    /// Its files and links.
+    pub listing: Listing,
+}

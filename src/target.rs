@@ -1,0 +1,454 @@
+//! Targets resolved: which source goes to which destination, at one revision.
+//!
+//! This is where dist.json, the environment and the tree meet. Everything that can be refused without looking
+//! at the destinations is refused here, before anything is written.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
+use bstr::{BStr, BString, ByteSlice as _};
+
+use crate::environment::{Environment, PlaceholderError};
+use crate::manifest::{Manifest, Piece, Settings, TargetSpec};
+use crate::source::git::{GitError, Mode, Node, Snapshot};
+use crate::spelling::nearest;
+use crate::version::{Destination, DestinationError};
+
+/// One source and its destination: a whole target, or one of the items of a wildcard target.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The target's name.
+    pub target: String,
+    /// Full path of the source in the repository.
+    pub source: BString,
+    /// What it is at the revision.
+    pub node: Node,
+    /// Where it goes.
+    pub destination: Destination,
+    /// The target's options with their defaults.
+    pub settings: Settings,
+}
+
+/// A target and what it stands for at the revision.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The items, in the tree's order.
+    pub items: Vec<Item>,
+    /// Targets whose source is not in the revision, where that is accepted or a wildcard matched nothing.
+    pub missing: Vec<Missing>,
+}
+
+/// A target without a source at the revision.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    /// The target's name.
+    pub target: String,
+    /// Its source as dist.json writes it.
+    pub source: String,
+}
+
+/// Why targets could not be resolved.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// `-t` or an argument names no target.
+    #[error("no target matches `{pattern}`")]
+    NoSuchTarget {
+        /// What was asked for.
+        pattern: String,
+        /// The targets there are.
+        known: Vec<String>,
+    },
+    /// `-t` is no valid pattern.
+    #[error("`{pattern}` is not a valid pattern")]
+    Pattern {
+        /// What was asked for.
+        pattern: String,
+        /// What the reader of patterns said.
+        #[source]
+        source: globset::Error,
+    },
+    /// The source is not in the revision.
+    #[error("target `{target}`: source `{source_path}` is not in revision `{revision}`")]
+    NoSource {
+        /// The target's name.
+        target: String,
+        /// The source as dist.json writes it.
+        source_path: String,
+        /// The revision as asked.
+        revision: String,
+    },
+    /// The source is excluded from exports by its own repository.
+    #[error("target `{target}`: source `{source_path}` is `export-ignore` in .gitattributes")]
+    ExportIgnored {
+        /// The target's name.
+        target: String,
+        /// The source's full path.
+        source_path: BString,
+    },
+    /// The source's wildcards do not compile.
+    #[error("target `{target}`: cannot match `{source_path}`")]
+    Wildcard {
+        /// The target's name.
+        target: String,
+        /// The source as dist.json writes it.
+        source_path: String,
+        /// What the regex engine said.
+        #[source]
+        source: regex::Error,
+    },
+    /// A `{VAR}` of the destination cannot be filled.
+    #[error("target `{target}`: cannot expand the destination `{destination}`")]
+    Placeholder {
+        /// The target's name.
+        target: String,
+        /// The destination as dist.json writes it.
+        destination: String,
+        /// What is wrong with it.
+        #[source]
+        source: PlaceholderError,
+    },
+    /// The destination is no path that versions can live beside.
+    #[error("target `{target}`: cannot deploy `{source_path}`")]
+    Destination {
+        /// The target's name.
+        target: String,
+        /// The source's full path.
+        source_path: BString,
+        /// What is wrong with it.
+        #[source]
+        source: DestinationError,
+    },
+    /// Two items have one destination.
+    #[error("targets `{first}` and `{second}` have one destination, `{}`: `{first_source}` and `{second_source}`", destination.as_str())]
+    SameDestination {
+        /// The destination.
+        destination: Destination,
+        /// The first target.
+        first: String,
+        /// The first source.
+        first_source: BString,
+        /// The second target.
+        second: String,
+        /// The second source.
+        second_source: BString,
+    },
+    /// A destination lies inside what another one deploys.
+    #[error("the destination `{}` of target `{inner_target}` lies inside `{outer}`, which target `{outer_target}` deploys", inner.as_str())]
+    Nested {
+        /// The inner destination.
+        inner: Destination,
+        /// The inner one's target.
+        inner_target: String,
+        /// The outer path.
+        outer: String,
+        /// The outer one's target.
+        outer_target: String,
+    },
+    /// The tree could not be read.
+    #[error("target `{target}`")]
+    Git {
+        /// The target's name.
+        target: String,
+        /// What went wrong.
+        #[source]
+        source: GitError,
+    },
+}
+
+impl TargetError {
+    /// The next step that helps, if there is a usual one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoSuchTarget { pattern, known } => {
+                Some(match nearest(pattern, known.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the targets are {}", list(known)),
+                })
+            }
+            Self::NoSource { .. } => Some(
+                "commit it, or accept that with `--ignore-missing` or the option `ignore_missing`".to_owned(),
+            ),
+            Self::Placeholder { source, .. } => source.hint(),
+            Self::Git { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > 20 { ", ..." } else { "" };
+    format!("{}{more}", quoted.join(", "))
+}
+
+/// The names of the targets that `patterns` select, in the order of dist.json; all of them when there is no
+/// pattern. `*`, `?` and `[..]` match as in file names; a plain name must exist.
+///
+/// # Errors
+/// When a pattern is not valid or selects nothing.
+pub fn select<'m>(manifest: &'m Manifest, patterns: &[String]) -> Result<Vec<&'m str>, TargetError> {
+    let names: Vec<&str> = manifest.targets.keys().map(String::as_str).collect();
+    if patterns.is_empty() {
+        return Ok(names);
+    }
+    let mut selected = vec![false; names.len()];
+    for pattern in patterns {
+        let glob = globset::Glob::new(pattern)
+            .map_err(|source| TargetError::Pattern { pattern: pattern.clone(), source })?
+            .compile_matcher();
+        let mut found = false;
+        for (name, selected) in names.iter().zip(&mut selected) {
+            if *name == pattern || glob.is_match(name) {
+                *selected = true;
+                found = true;
+            }
+        }
+        if !found {
+            let known = names.iter().map(|name| (*name).to_owned()).collect();
+            return Err(TargetError::NoSuchTarget { pattern: pattern.clone(), known });
+        }
+    }
+    Ok(names.into_iter().zip(selected).filter_map(|(name, selected)| selected.then_some(name)).collect())
+}
+
+/// What is asked of [`resolve`] beyond the manifest.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The manifest.
+    pub manifest: &'a Manifest,
+    /// The environment that fills `{VAR}`.
+    pub environment: &'a Environment,
+    /// Folder of dist.json in the repository; empty for the root.
+    pub folder: &'a BStr,
+    /// `--ignore-missing`.
+    pub ignore_missing: bool,
+}
+
+/// Resolves the targets `names` at the revision of `snapshot`.
+///
+/// # Errors
+/// When a source is missing, a destination cannot be filled or is no destination, or two items collide. Targets
+/// that were not selected take part in the search for collisions as far as their sources exist.
+pub fn resolve(
+    request: Request<'_>,
+    snapshot: &Snapshot<'_>,
+    names: &[&str],
+) -> Result<Resolved, TargetError> {
+    let mut resolved = Resolved { items: Vec::new(), missing: Vec::new() };
+    for (name, spec) in &request.manifest.targets {
+        if !names.contains(&name.as_str()) {
+            continue;
+        }
+        let found = one(request, snapshot, name, spec)?;
+        if found.is_empty() {
+            let is_literal = spec.pattern().is_literal();
+            let settings = request.manifest.settings_of(spec);
+            if is_literal && !request.ignore_missing && !settings.ignore_missing {
+                return Err(TargetError::NoSource {
+                    target: name.clone(),
+                    source_path: spec.source.clone(),
+                    revision: snapshot.revision().asked.clone(),
+                });
+            }
+            resolved.missing.push(Missing { target: name.clone(), source: spec.source.clone() });
+        }
+        resolved.items.extend(found);
+    }
+    check_collisions(&resolved.items)?;
+    Ok(resolved)
+}
+
+/// A source found in the tree, with what its wildcards matched.
+struct Found {
+    path: BString,
+    node: Node,
+    captures: Vec<BString>,
+}
+
+fn one(
+    request: Request<'_>,
+    snapshot: &Snapshot<'_>,
+    name: &str,
+    spec: &TargetSpec,
+) -> Result<Vec<Item>, TargetError> {
+    let settings = request.manifest.settings_of(spec);
+    let git = |source| TargetError::Git { target: name.to_owned(), source };
+    let mut items = Vec::new();
+    for found in search(request, snapshot, name, spec)? {
+        if snapshot.is_export_ignored(found.path.as_bstr(), found.node).map_err(git)? {
+            if spec.pattern().is_literal() {
+                return Err(TargetError::ExportIgnored { target: name.to_owned(), source_path: found.path });
+            }
+            continue;
+        }
+        let destination = destination(request.environment, name, spec, &found)?;
+        items.push(Item {
+            target: name.to_owned(),
+            source: found.path,
+            node: found.node,
+            destination,
+            settings: settings.clone(),
+        });
+    }
+    Ok(items)
+}
+
+fn search(
+    request: Request<'_>,
+    snapshot: &Snapshot<'_>,
+    name: &str,
+    spec: &TargetSpec,
+) -> Result<Vec<Found>, TargetError> {
+    let git = |source| TargetError::Git { target: name.to_owned(), source };
+    let pattern = spec.pattern();
+    let below = |path: &str| {
+        let mut full = request.folder.to_owned();
+        if !full.is_empty() && path != "." && !path.is_empty() {
+            full.push(b'/');
+        }
+        if path != "." {
+            full.extend_from_slice(path.as_bytes());
+        }
+        full
+    };
+    if pattern.is_literal() {
+        let path = below(&literal(&spec.source));
+        let node = snapshot.node(path.as_bstr()).map_err(git)?;
+        return Ok(node
+            .into_iter()
+            .map(|node| Found { path: path.clone(), node, captures: Vec::new() })
+            .collect());
+    }
+    let regex = pattern.to_regex().map_err(|source| TargetError::Wildcard {
+        target: name.to_owned(),
+        source_path: spec.source.clone(),
+        source,
+    })?;
+    let start = below(pattern.literal_prefix());
+    let Some(node) = snapshot.node(start.as_bstr()).map_err(git)?.filter(|node| node.mode == Mode::Directory)
+    else {
+        return Ok(Vec::new());
+    };
+    let mut search = Search {
+        snapshot,
+        regex: &regex,
+        folder_len: if request.folder.is_empty() { 0 } else { request.folder.len() + 1 },
+        // Components below which nothing can match; `**` reaches all.
+        depth: if spec.source.contains("**") { usize::MAX } else { spec.source.split('/').count() },
+        only_files: spec.source == "**" || spec.source.ends_with("/**"),
+        found: Vec::new(),
+    };
+    search.directory(start.as_bstr(), node).map_err(git)?;
+    Ok(search.found)
+}
+
+/// A literal source as the tree spells it: `[*]` is how dist.json writes a star that is no wildcard.
+fn literal(source: &str) -> String {
+    source.replace("[*]", "*").replace("[?]", "?").replace("[[]", "[")
+}
+
+struct Search<'s, 'r> {
+    snapshot: &'s Snapshot<'r>,
+    regex: &'s regex::bytes::Regex,
+    /// Length of dist.json's folder with its slash: what is before the path that the pattern sees.
+    folder_len: usize,
+    depth: usize,
+    /// The pattern ends in `**`: files at any depth are meant, not the directories on the way.
+    only_files: bool,
+    found: Vec<Found>,
+}
+
+impl Search<'_, '_> {
+    fn directory(&mut self, path: &BStr, node: Node) -> Result<(), GitError> {
+        for (name, node) in self.snapshot.directory(path, node.id)? {
+            let mut full = path.to_owned();
+            if !full.is_empty() {
+                full.push(b'/');
+            }
+            full.extend_from_slice(&name);
+            let seen = full[self.folder_len..].as_bstr();
+            let is_directory = node.mode == Mode::Directory;
+            if let Some(captures) = self.regex.captures(seen).filter(|_| !(is_directory && self.only_files)) {
+                let text = |group: Option<regex::bytes::Match<'_>>| {
+                    group.map(|group| BString::from(group.as_bytes())).unwrap_or_default()
+                };
+                let captures = captures.iter().skip(1).map(text).collect();
+                // What lies inside a directory that is an item belongs to that item.
+                self.found.push(Found { path: full, node, captures });
+            } else if is_directory && !name.starts_with(b".") && seen.split_str("/").count() < self.depth {
+                self.directory(full.as_bstr(), node)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fills the destination: `{VAR}` in the text as written, `%N` with what the wildcards matched, in which
+/// nothing is expanded any more.
+fn destination(
+    environment: &Environment,
+    name: &str,
+    spec: &TargetSpec,
+    found: &Found,
+) -> Result<Destination, TargetError> {
+    // A path holds no NUL, so `\0N\0` can stand for a match while the variables are filled in.
+    let mut text = String::new();
+    for piece in spec.template().pieces() {
+        match piece {
+            Piece::Text(piece) => text.push_str(piece),
+            Piece::Match(number) => text.push_str(&format!("\0{number}\0")),
+        }
+    }
+    let expanded = environment.expand(&text).map_err(|source| TargetError::Placeholder {
+        target: name.to_owned(),
+        destination: spec.destination.clone(),
+        source,
+    })?;
+    let mut path = Vec::new();
+    for (index, piece) in expanded.split('\0').enumerate() {
+        if index % 2 == 0 {
+            path.extend_from_slice(piece.as_bytes());
+        } else {
+            let capture =
+                piece.parse::<usize>().ok().and_then(|number| found.captures.get(number.wrapping_sub(1)));
+            path.extend_from_slice(capture.map_or(&b""[..], |capture| capture));
+        }
+    }
+    Destination::new(PathBuf::from(OsString::from_vec(path))).map_err(|source| TargetError::Destination {
+        target: name.to_owned(),
+        source_path: found.path.clone(),
+        source,
+    })
+}
+
+fn check_collisions(items: &[Item]) -> Result<(), TargetError> {
+    let mut by_path: HashMap<&std::path::Path, &Item> = HashMap::new();
+    let mut shelves: HashMap<PathBuf, &Item> = HashMap::new();
+    for item in items {
+        if let Some(first) = by_path.insert(item.destination.path(), item) {
+            return Err(TargetError::SameDestination {
+                destination: item.destination.clone(),
+                first: first.target.clone(),
+                first_source: first.source.clone(),
+                second: item.target.clone(),
+                second_source: item.source.clone(),
+            });
+        }
+        shelves.insert(item.destination.versions_folder(), item);
+    }
+    for item in items {
+        for above in item.destination.path().ancestors().skip(1) {
+            if let Some(outer) = by_path.get(above).or_else(|| shelves.get(above)) {
+                return Err(TargetError::Nested {
+                    inner: item.destination.clone(),
+                    inner_target: item.target.clone(),
+                    outer: above.display().to_string(),
+                    outer_target: outer.target.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! A destination and the versions behind it, as they are on disk.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::{DistInfo, Record, RecordError, VersionName};
+use crate::disk::{self, Dir, DiskError, Kind, Shown};
+
+/// Name of the folder that holds versions, beside their destinations.
+pub const VERSIONS: &str = "versions";
+
+/// The path users open, an absolute path: a symlink to one of the versions beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Destination {
+    path: PathBuf,
+    base: String,
+}
+
+/// Why a path cannot be a destination.
+#[derive(Debug, thiserror::Error)]
+pub enum DestinationError {
+    /// It is not an absolute path with a file name.
+    #[error("the destination `{}` is not an absolute path with a name", Shown(.0))]
+    NotAbsolute(PathBuf),
+    /// Its name or folder is not UTF-8, which records and histories are written in.
+    #[error("the destination `{}` is not valid UTF-8", Shown(.0))]
+    NotUtf8(PathBuf),
+    /// Its name would be one of git dist's own files.
+    #[error("the destination `{}` has a name that git dist keeps for itself", Shown(.0))]
+    Reserved(PathBuf),
+}
+
+/// What stands at a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Nothing.
+    Absent,
+    /// A link to the version of this name, which need not exist any more.
+    Version(VersionName),
+    /// Something that no deployment put there, in words: `a file`, `a directory`, `a link to ...`.
+    Foreign(String),
+}
+
+/// A version that is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name.
+    pub name: VersionName,
+    /// Its record; `None` for versions that distman made.
+    pub record: Option<Record>,
+}
+
+impl Stored {
+    /// True if it was marked bad.
+    pub fn is_bad(&self) -> bool {
+        self.record.as_ref().is_some_and(Record::is_bad)
+    }
+}
+
+impl Destination {
+    /// Reads `path` as a destination.
+    ///
+    /// # Errors
+    /// When it is not absolute, is the root, is not UTF-8, or has a name that git dist keeps for itself.
+    pub fn new(path: impl Into<PathBuf>) -> Result<Self, DestinationError> {
+        let path = path.into();
+        if !path.is_absolute()
+            || path.components().any(|part| matches!(part, std::path::Component::ParentDir))
+        {
+            return Err(DestinationError::NotAbsolute(path));
+        }
+        // Rebuilt from its components: one destination has one spelling.
+        let path: PathBuf = path.components().collect();
+        let Some(base) = path.file_name() else { return Err(DestinationError::NotAbsolute(path)) };
+        let (Some(base), Some(_)) = (base.to_str(), path.to_str()) else {
+            return Err(DestinationError::NotUtf8(path));
+        };
+        let base = base.to_owned();
+        if base == VERSIONS || base == ".distman" || base.starts_with(".staging-") {
+            return Err(DestinationError::Reserved(path));
+        }
+        Ok(Self { path, base })
+    }
+
+    /// The absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        self.path.to_str().expect("checked when it was made")
+    }
+
+    /// The file name.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The folder it is in.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().expect("an absolute path with a name has a parent")
+    }
+
+    /// The folder its versions are in.
+    pub fn versions_folder(&self) -> PathBuf {
+        self.folder().join(VERSIONS)
+    }
+
+    /// The text of the link that makes `version` active.
+    pub fn link_text(version: &str) -> PathBuf {
+        Path::new(VERSIONS).join(version)
+    }
+
+    /// What stands here now.
+    ///
+    /// # Errors
+    /// When the folder cannot be searched.
+    pub fn link(&self) -> disk::Result<Link> {
+        let folder = match Dir::open(self.folder()) {
+            Ok(folder) => folder,
+            Err(error) if error.is_not_found() => return Ok(Link::Absent),
+            Err(error) => return Err(error),
+        };
+        self.link_in(&folder)
+    }
+
+    /// What stands here now, given the open folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be searched.
+    pub fn link_in(&self, folder: &Dir) -> disk::Result<Link> {
+        if let Some(text) = folder.read_link(&self.base)? {
+            let version = text.strip_prefix(VERSIONS).ok().and_then(Path::to_str);
+            return Ok(match version.and_then(|version| VersionName::parse(&self.base, version)) {
+                Some(version) => Link::Version(version),
+                None => Link::Foreign(format!("a link to `{}`", Shown(&text))),
+            });
+        }
+        Ok(match folder.stat(&self.base)?.map(|stat| stat.kind) {
+            None => Link::Absent,
+            Some(Kind::Directory) => Link::Foreign("a directory".to_owned()),
+            Some(Kind::File | Kind::Symlink) => Link::Foreign("a file".to_owned()),
+            Some(Kind::Other) => Link::Foreign("a device, pipe or socket".to_owned()),
+        })
+    }
+
+    /// The dist info beside it, if there is one that can be read.
+    pub fn info(&self) -> Option<DistInfo> {
+        let folder = Dir::open(self.folder()).ok()?;
+        let bytes = folder.read_file(DistInfo::file_name(&self.base), 1 << 20).ok()?;
+        Some(DistInfo::parse(&String::from_utf8_lossy(&bytes)))
+    }
+}
+
+/// The `versions/` folders of a run, each opened and read once, however many destinations share it.
+#[derive(Debug, Default)]
+pub struct Shelves {
+    shelves: HashMap<PathBuf, Option<Shelf>>,
+}
+
+#[derive(Debug)]
+struct Shelf {
+    dir: Dir,
+    /// Sorted; read when first asked for.
+    names: Option<Vec<String>>,
+}
+
+impl Shelves {
+    /// The open `versions/` folder of `destination`; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn dir(&mut self, destination: &Destination) -> disk::Result<Option<&Dir>> {
+        Ok(self.shelf(destination)?.map(|shelf| &shelf.dir))
+    }
+
+    /// The version `name` of `destination` with its record; `None` if it is not there.
+    ///
+    /// # Errors
+    /// When the folder or the record cannot be read.
+    pub fn stored(
+        &mut self,
+        destination: &Destination,
+        name: &VersionName,
+    ) -> Result<Option<Stored>, RecordError> {
+        let Some(shelf) = self.shelf(destination)? else { return Ok(None) };
+        let text = name.to_string();
+        match shelf.dir.stat(&text)?.map(|stat| stat.kind) {
+            None | Some(Kind::Other) => Ok(None),
+            Some(_) => Ok(Some(Stored { name: name.clone(), record: Record::read(&shelf.dir, &text)? })),
+        }
+    }
+
+    /// All versions of `destination`, oldest first.
+    ///
+    /// # Errors
+    /// When the folder or a record cannot be read.
+    pub fn versions(&mut self, destination: &Destination) -> Result<Vec<Stored>, RecordError> {
+        let names = self.names(destination)?;
+        let Some(shelf) = self.shelf(destination)? else { return Ok(Vec::new()) };
+        let read = |name: VersionName| {
+            let record = Record::read(&shelf.dir, &name.to_string())?;
+            Ok(Stored { name, record })
+        };
+        names.into_iter().map(read).collect()
+    }
+
+    /// The names of all versions of `destination`, oldest first.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn names(&mut self, destination: &Destination) -> disk::Result<Vec<VersionName>> {
+        let Some(shelf) = self.shelf(destination)? else { return Ok(Vec::new()) };
+        let names = match &shelf.names {
+            Some(names) => names,
+            None => {
+                let mut names: Vec<String> = shelf
+                    .dir
+                    .names()?
+                    .into_iter()
+                    .filter_map(|name| name.to_str().map(ToOwned::to_owned))
+                    .collect();
+                names.sort();
+                shelf.names.insert(names)
+            }
+        };
+        let prefix = format!("{}.", destination.base);
+        let start = names.partition_point(|name| *name < prefix);
+        let candidates = names[start..].iter().take_while(|name| name.starts_with(&prefix));
+        let mut versions: Vec<VersionName> =
+            candidates.filter_map(|name| VersionName::parse(&destination.base, name)).collect();
+        versions.sort();
+        Ok(versions)
+    }
+
+    /// Forgets what was read, after the folders were changed.
+    pub fn forget(&mut self) {
+        self.shelves.clear();
+    }
+
+    fn shelf(&mut self, destination: &Destination) -> Result<Option<&mut Shelf>, DiskError> {
+        let folder = destination.versions_folder();
+        if !self.shelves.contains_key(&folder) {
+            let shelf = match Dir::open(&folder) {
+                Ok(dir) => Some(Shelf { dir, names: None }),
+                Err(error) if error.is_not_found() => None,
+                Err(error) => return Err(error),
+            };
+            self.shelves.insert(folder.clone(), shelf);
+        }
+        Ok(self.shelves.get_mut(&folder).and_then(Option::as_mut))
+    }
+}

@@ -1,0 +1,15 @@
+//! Versions on disk: their names, the records beside them, and the destinations that point to them.
+
+mod destination;
+mod fingerprint;
+mod info;
+mod listing;
+mod name;
+mod record;
+
+pub use destination::{Destination, DestinationError, Link, Shelves, Stored, VERSIONS};
+pub use fingerprint::{Fingerprint, Ingredients};
+pub use info::DistInfo;
+pub use listing::{FileListing, ListedFile, ListingError};
+pub use name::VersionName;
+pub use record::{Record, RecordError, State};

@@ -1,0 +1,152 @@
+//! The record beside a version: what it is, where it came from and what proves its content.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{self, Dir, DiskError, Shown};
+
+/// The record of one version, kept as `.<version>.json` beside it.
+///
+/// A version without a record was not made by git dist. Fields that a newer release adds are ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Format of this file; 1.
+    pub format: u32,
+    /// Name of the version it belongs to.
+    pub version: String,
+    /// Name of the target in dist.json.
+    pub target: String,
+    /// Path of the source in the repository.
+    pub source: String,
+    /// URL of the remote without credentials, or the repository's path.
+    pub origin: String,
+    /// The revision as it was asked for.
+    pub revision: String,
+    /// The branch it was deployed from, if one was checked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Full id of the commit.
+    pub commit: String,
+    /// The commit's date, RFC 3339 in UTC.
+    pub date: String,
+    /// The commit's author: `Name <mail>`.
+    pub author: String,
+    /// First line of the commit message.
+    pub subject: String,
+    /// Mode of the version itself as git writes it: `040000` for a directory.
+    pub mode: String,
+    /// Id of the source in the repository, before any conversion.
+    pub object: String,
+    /// Id that git would give to what is on disk.
+    pub content: String,
+    /// Digest of everything that decided the bytes.
+    pub fingerprint: String,
+    /// What beyond the source decided the bytes: `commit`, `filter.<name>`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub uses: BTreeSet<String>,
+    /// Number of files and links.
+    pub files: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// Every modification time that a file of this version may have, in seconds since 1970: files that are
+    /// shared with older versions keep theirs.
+    pub mtimes: BTreeSet<i64>,
+    /// True if files can be written to, because the target's option `link` is `copy`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub writable: bool,
+    /// When the version was made, RFC 3339 in UTC.
+    pub created_at: String,
+    /// Who made it: `user@host`.
+    pub created_by: String,
+    /// The program that made it: `git-dist 0.1.0`.
+    pub tool: String,
+    /// Whether it may be activated without being asked for.
+    pub state: State,
+    /// Why it is bad.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whether a version may be activated without being asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It may.
+    Good,
+    /// It was left by a rollback or failed its checks.
+    Bad,
+}
+
+/// Why a record could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The file is not what a record looks like.
+    #[error("the record `{}` is damaged", Shown(path))]
+    Damaged {
+        /// The record's path.
+        path: PathBuf,
+        /// What the reader stumbled over.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Largest record that is read, in bytes.
+const LIMIT: u64 = 4 << 20;
+
+impl Record {
+    /// Name of the record of the version `version`.
+    pub fn file_name(version: &str) -> String {
+        format!(".{version}.json")
+    }
+
+    /// Reads the record of `version` in the `versions/` folder `dir`; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn read(dir: &Dir, version: &str) -> Result<Option<Self>, RecordError> {
+        let name = Self::file_name(version);
+        let bytes = match dir.read_file(&name, LIMIT) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let damaged = |source| RecordError::Damaged { path: dir.join(&name), source };
+        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// The record as it is written.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("strings and numbers always serialise");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Replaces the record in `dir`: for marking and clearing.
+    ///
+    /// # Errors
+    /// When the folder may not be written.
+    pub fn write(&self, dir: &Dir) -> disk::Result<()> {
+        dir.replace_file(Self::file_name(&self.version), &self.to_bytes())
+    }
+
+    /// True if the version was marked bad.
+    pub fn is_bad(&self) -> bool {
+        self.state == State::Bad
+    }
+
+    /// The same record, marked bad for `reason`.
+    pub fn marked_bad(&self, reason: &str) -> Self {
+        Self { state: State::Bad, reason: Some(reason.to_owned()), ..self.clone() }
+    }
+
+    /// The same record without a mark.
+    pub fn marked_good(&self) -> Self {
+        Self { state: State::Good, reason: None, ..self.clone() }
+    }
+}
