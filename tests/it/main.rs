@@ -1,0 +1,3 @@
+//! Integration tests: the real binary against real repositories, in a sandbox of its own.
+
+mod support;

@@ -1,0 +1,1 @@
+//! The sandbox that every test runs in.
