@@ -220,7 +220,7 @@ impl PendingSwap {
             (Some(to), Some(aside)) => {
                 // The link and what stands there trade names in one step where the system can do that.
                 folder.symlink(to, aside)?;
-                folder.exchange(aside, base)
+                folder.exchange(aside, folder, base)
             }
             (Some(to), None) => point(folder, base, to),
             (None, _) => remove_link(folder, base),
@@ -234,7 +234,7 @@ impl PendingSwap {
             let is_moved = folder.stat(aside)?.is_some() && folder.read_link(aside)? != self.to;
             if is_moved && (now.is_none() || now == self.to) {
                 if now.is_some() {
-                    folder.exchange(aside, base)?;
+                    folder.exchange(aside, folder, base)?;
                 } else {
                     return folder.rename(aside, folder, base);
                 }

@@ -301,22 +301,22 @@ impl Dir {
         fs::renameat(&self.fd, name, &to.fd, to_name.as_ref()).map_err(|e| self.failed("rename", name, e))
     }
 
-    /// Lets two names trade what they stand for, in one step where the system can; else in two renames
+    /// Lets `one` here and `other` in `there` trade what they stand for, in one step where the system can; else in two renames
     /// through a third name.
     ///
     /// # Errors
     /// When one of them is missing or the directory may not be written.
-    pub fn exchange(&self, one: impl AsRef<Path>, other: impl AsRef<Path>) -> Result<()> {
+    pub fn exchange(&self, one: impl AsRef<Path>, there: &Self, other: impl AsRef<Path>) -> Result<()> {
         let (one, other) = (one.as_ref(), other.as_ref());
         #[cfg(any(target_os = "linux", target_os = "macos"))]
-        match fs::renameat_with(&self.fd, one, &self.fd, other, fs::RenameFlags::EXCHANGE) {
+        match fs::renameat_with(&self.fd, one, &there.fd, other, fs::RenameFlags::EXCHANGE) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            result => return result.map_err(|e| self.failed("rename", other, e)),
+            result => return result.map_err(|e| there.failed("rename", other, e)),
         }
         let third = temporary_name(other);
-        self.rename(other, self, &third)?;
-        self.rename(one, self, other)?;
-        self.rename(&third, self, one)
+        there.rename(other, there, &third)?;
+        self.rename(one, there, other)?;
+        there.rename(&third, self, one)
     }
 
     /// Removes a file or link.

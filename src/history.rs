@@ -153,6 +153,18 @@ impl History {
         stacks
     }
 
+    /// The history as it was after the rollout `number`.
+    #[must_use]
+    pub fn until(&self, number: u64) -> Self {
+        let rollouts = self.rollouts.iter().filter(|rollout| rollout.number <= number).cloned().collect();
+        Self { rollouts, damaged: Vec::new() }
+    }
+
+    /// The rollout `number`, if it is in the log.
+    pub fn rollout(&self, number: u64) -> Option<&Rollout> {
+        self.rollouts.iter().rev().find(|rollout| rollout.number == number)
+    }
+
     /// The versions of `destination` that were active before `active`, the latest first.
     pub fn earlier(
         activations: &HashMap<&str, Vec<Activation>>,

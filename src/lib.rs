@@ -4,8 +4,10 @@
 compile_error!("git dist needs symbolic links and advisory locks as Unix has them; Windows is not supported");
 
 pub mod activate;
+pub mod causes;
 pub mod cli;
 pub mod disk;
+pub mod doctor;
 pub mod environment;
 pub mod history;
 pub mod hook;

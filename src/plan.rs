@@ -104,6 +104,11 @@ pub enum Action {
         /// The destination goes too.
         unlink: bool,
     },
+    /// The version is exported again in place, because its files were changed.
+    Repair {
+        /// The version.
+        version: VersionName,
+    },
     /// The source is not in the revision, and that is accepted.
     Skip {
         /// Why.
@@ -121,6 +126,7 @@ impl Action {
             Self::Relink { .. } => "relink",
             Self::Unchanged { .. } => "unchanged",
             Self::Remove { .. } => "remove",
+            Self::Repair { .. } => "repair",
             Self::Skip { .. } => "skip",
             Self::Refuse(_) => "refuse",
         }
@@ -128,7 +134,7 @@ impl Action {
 
     /// True if something on disk changes.
     pub fn is_change(&self) -> bool {
-        matches!(self, Self::Create { .. } | Self::Relink { .. } | Self::Remove { .. })
+        matches!(self, Self::Create { .. } | Self::Relink { .. } | Self::Remove { .. } | Self::Repair { .. })
     }
 }
 
@@ -394,9 +400,18 @@ pub fn rollback(
     Action::Relink { to, adopt: false, clear_mark, mark_bad: Some(reason), back: steps }
 }
 
-/// Decides what `use` does: the named version becomes active and loses a mark it may have.
+/// Decides what `use` does: the named version becomes active and loses a mark it may have. A negative number
+/// counts back from what is active, as distman's `-n` does.
 pub fn activate(link: &Link, stored: &[Stored], asked: &str) -> Action {
-    match named(stored, asked) {
+    let relative = asked.strip_prefix('-').and_then(|steps| steps.parse::<usize>().ok());
+    let found = match (relative, link) {
+        (Some(steps), Link::Version(active)) => {
+            let mut older = stored.iter().rev().filter(|version| version.name < *active);
+            older.nth(steps.saturating_sub(1)).ok_or(Refusal::NoPrevious)
+        }
+        _ => named(stored, asked),
+    };
+    match found {
         Err(refusal) => Action::Refuse(refusal),
         Ok(found) => relink(link, found),
     }
@@ -476,8 +491,7 @@ pub fn beyond_keep(
     all
 }
 
-/// The one version of `stored` that `asked` names. A negative number counts back from the newest, as
-/// distman's `-n` does.
+/// The one version of `stored` that `asked` names.
 fn named<'s>(stored: &'s [Stored], asked: &str) -> Result<&'s Stored, Refusal> {
     let none = || Refusal::NoSuchVersion { asked: asked.to_owned() };
     let mut found: Vec<&Stored> = stored.iter().filter(|version| version.name.is_meant_by(asked)).collect();

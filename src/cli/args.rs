@@ -1,5 +1,6 @@
 //! Every argument `git dist` knows. The man page, the completions and the CLI reference are made from here.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -8,6 +9,22 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub fn command() -> clap::Command {
     use clap::CommandFactory as _;
     Cli::command()
+}
+
+/// Lets `git dist rollback tool -2` mean `--steps 2`, as git's own commands take counts.
+pub(super) fn expand_steps(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut is_rollback = false;
+    let expand = |argument: OsString| {
+        let text = argument.to_str().unwrap_or_default();
+        let steps = text.strip_prefix('-').filter(|steps| steps.parse::<u32>().is_ok());
+        let expanded = match steps {
+            Some(steps) if is_rollback => OsString::from(format!("--steps={steps}")),
+            _ => argument.clone(),
+        };
+        is_rollback |= text == "rollback";
+        expanded
+    };
+    arguments.into_iter().map(expand).collect()
 }
 
 /// Deploy any revision of a git repository as immutable, verifiable, instantly reversible versions.
@@ -117,6 +134,20 @@ pub(super) struct Deploy {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Show(Show),
+    Diff(Diff),
+    Log(Log),
+    Rollback(Rollback),
+    Use(Use),
+    Reset(Reset),
+    Delete(Delete),
+    Prune(Prune),
+    Verify(Verify),
+    Env(Env),
+    Init(Init),
+    Doctor(Doctor),
+    Schema(Schema),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Show what is active, and which versions there are
@@ -130,4 +161,215 @@ pub(super) struct Show {
     /// Targets, destinations or items
     #[arg(value_name = "TARGET")]
     pub(super) targets: Vec<String>,
+}
+
+/// Show what a deploy would change against what is active
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  git dist diff                          files that a deploy of HEAD would change
+  git dist diff --rev v1.3 tool          of a tag, for one target
+  git dist diff --exit-code -q || ...    exit code 4 says that something would change")]
+pub(super) struct Diff {
+    /// Targets
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Compare this revision [default: HEAD]
+    #[arg(long = "rev", value_name = "REV")]
+    pub(super) revision: Option<String>,
+    /// Exit with 4 if something would change
+    #[arg(long)]
+    pub(super) exit_code: bool,
+}
+
+/// Show the history: who changed what, when and why
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  git dist log              the last rollouts, the newest first
+  git dist log -v tool      every change of one target
+  git dist log --json       for programs")]
+pub(super) struct Log {
+    /// Targets, destinations or items
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// At most so many rollouts; 0 for all
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+    pub(super) limit: usize,
+}
+
+/// Go back to what was active before, and mark what is left as bad
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Without a target the last rollout is taken back, with all that it changed. A version that was rolled back
+stays so: hooks do not bring the same content back until newer content comes, or `-f` or `use` says so.
+
+Examples:
+  git dist rollback                      take back the last rollout
+  git dist rollback tool -m 'crashes'    one target, and say why
+  git dist rollback tool -2              two versions back
+  git dist rollback tool --to 141        to a count, a hash or a version's name
+  git dist rollback --to r17             everything as it was after rollout r17
+  git dist rollback --rollout r17        take back what rollout r17 changed")]
+pub(super) struct Rollback {
+    /// Targets, destinations or items
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Go back to this version (count, hash or name), or to after this rollout (`r17`)
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["steps", "rollout"])]
+    pub(super) to: Option<String>,
+    /// Go back so many versions; `-2` is short for `--steps 2`
+    #[arg(long, value_name = "K", conflicts_with = "rollout")]
+    pub(super) steps: Option<usize>,
+    /// Take back what this rollout changed
+    #[arg(long, value_name = "ID")]
+    pub(super) rollout: Option<String>,
+    /// Why, for the history and the mark
+    #[arg(short, long = "message", value_name = "WHY")]
+    pub(super) message: Option<String>,
+}
+
+/// Activate one version by count, hash or name
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  git dist use tool 141         by its count
+  git dist use tool c73fe42     by its commit
+  git dist use tool -n -1       the one before what is active, by count")]
+pub(super) struct Use {
+    /// Target, destination or item
+    #[arg(value_name = "TARGET")]
+    pub(super) target: String,
+    /// Count, hash or name of the version
+    #[arg(value_name = "VERSION", required_unless_present_any = ["number", "commit"])]
+    pub(super) version: Option<String>,
+    /// The version's count; a negative number counts back from what is active
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, conflicts_with = "version")]
+    pub(super) number: Option<i64>,
+    /// The version's commit
+    #[arg(short, long, value_name = "HASH", conflicts_with_all = ["version", "number"])]
+    pub(super) commit: Option<String>,
+    /// Why, for the history
+    #[arg(short, long = "message", value_name = "WHY")]
+    pub(super) message: Option<String>,
+}
+
+/// Activate the newest good version
+#[derive(Clone, Debug, Args)]
+pub(super) struct Reset {
+    /// Targets, destinations or items
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Why, for the history
+    #[arg(short, long = "message", value_name = "WHY")]
+    pub(super) message: Option<String>,
+}
+
+/// Remove one version, or a destination with all of its versions
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  git dist delete tool 139    one version that is not active
+  git dist delete tool        the destination and all of its versions (asks first)")]
+pub(super) struct Delete {
+    /// Target, destination or item
+    #[arg(value_name = "TARGET")]
+    pub(super) target: String,
+    /// Count, hash or name of one version
+    #[arg(value_name = "VERSION")]
+    pub(super) version: Option<String>,
+    /// Why, for the history
+    #[arg(short, long = "message", value_name = "WHY")]
+    pub(super) message: Option<String>,
+}
+
+/// Remove versions beyond what is kept, and what left dist.json
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+The active version and the one before it are always kept. Destinations that dist.json does not ask for any
+more are removed from use (asks first).
+
+Examples:
+  git dist prune -d            show what would go
+  git dist prune --keep 3      keep three good versions of each target")]
+pub(super) struct Prune {
+    /// Targets, destinations or items
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Good versions to keep besides the active and the previous one [default: the option `keep`]
+    #[arg(long, value_name = "N")]
+    pub(super) keep: Option<usize>,
+}
+
+/// Hash what is deployed again, and say what differs
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+What programs leave behind when they run, as __pycache__, is listed with -v and is no difference.
+
+Examples:
+  git dist verify                  the active versions
+  git dist verify --all tool       every version of one target
+  git dist verify --repair         export what differs from git again")]
+pub(super) struct Verify {
+    /// Targets, destinations or items
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Check every version, not only the active ones
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Export damaged versions from git again
+    #[arg(long)]
+    pub(super) repair: bool,
+}
+
+/// Show the variables that destinations are filled with, and where each comes from
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  git dist env                        every variable with its origin
+  git dist env DEPLOY_ROOT            one value
+  eval \"$(git dist env --export)\"    set them in this shell")]
+pub(super) struct Env {
+    /// Only this variable's value
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Print lines that a shell can eval
+    #[arg(long, conflicts_with = "name")]
+    pub(super) export: bool,
+    /// Read the environment of this revision [default: HEAD]
+    #[arg(long = "rev", value_name = "REV")]
+    pub(super) revision: Option<String>,
+}
+
+/// Write a dist.json and distman.env that fit the repository
+#[derive(Clone, Debug, Args)]
+pub(super) struct Init {}
+
+/// Say what is wrong with repository, manifest, environment, root and hooks, and what to do
+#[derive(Clone, Debug, Args)]
+pub(super) struct Doctor {}
+
+/// Print the JSON Schema of dist.json, for editors
+#[derive(Clone, Debug, Args)]
+pub(super) struct Schema {}
+
+/// Print a completion script
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  git dist completions bash > ~/.local/share/bash-completion/completions/git-dist
+  git dist completions zsh > ~/.zfunc/_git-dist
+  git dist completions fish > ~/.config/fish/completions/git-dist.fish")]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Print the manual, or install it where `git help dist` finds it
+#[derive(Clone, Debug, Args)]
+pub(super) struct Man {
+    /// Install the pages under ~/.local/share/man
+    #[arg(long)]
+    pub(super) install: bool,
 }

@@ -17,14 +17,14 @@ use crate::source::git::GitError;
 
 /// What every command starts from.
 pub(super) struct Context<'p> {
-    pub(super) printer: &'p mut Printer,
+    pub(super) printer: &'p Printer,
     pub(super) global: Global,
     pub(super) process: BTreeMap<String, OsString>,
     interrupted: Arc<AtomicBool>,
 }
 
 impl<'p> Context<'p> {
-    pub(super) fn new(global: &Global, printer: &'p mut Printer) -> Result<Self, CliError> {
+    pub(super) fn new(global: &Global, printer: &'p Printer) -> Result<Self, CliError> {
         if let Some(path) = &global.directory {
             std::env::set_current_dir(path)
                 .map_err(|source| CliError::Directory { path: path.clone(), source })?;

@@ -11,7 +11,7 @@ use crate::project::Project;
 use crate::rollout::{DeployRequest, Prepared, Report, RolloutError, Session, plan_deploy};
 use crate::source::git::Snapshot;
 
-pub(super) fn run(context: &mut Context<'_>, arguments: &Deploy) -> Result<u8, CliError> {
+pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<u8, CliError> {
     let revision = arguments.revision.as_deref().unwrap_or("HEAD");
     let project = context.project(arguments.location.as_deref(), revision, arguments.manifest.as_deref())?;
     let request = DeployRequest {
@@ -187,6 +187,7 @@ pub(super) fn item_line(printer: &Printer, item: &Item) -> String {
                 format!("{whole}{}", if names.is_empty() { "no version".into() } else { names.join(", ") }),
             )
         }
+        Action::Repair { version } => (Tone::Changed, version.tail()),
         Action::Skip { reason } => (Tone::Dim, reason.clone()),
         Action::Refuse(refusal) => (Tone::Bad, refusal.message()),
     };

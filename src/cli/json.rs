@@ -28,6 +28,7 @@ pub(super) fn item(item: &Item) -> Value {
             let removed: Vec<String> = versions.iter().map(ToString::to_string).collect();
             json!({ "removed": removed, "unlink": unlink })
         }
+        Action::Repair { version } => json!({ "to": version.to_string() }),
         Action::Skip { reason } => json!({ "reason": reason }),
         Action::Refuse(refusal) => json!({ "reason": refusal.message(), "hint": refusal.hint(&item.target) }),
     };

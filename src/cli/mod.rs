@@ -2,13 +2,21 @@
 //! decision is taken here.
 
 mod args;
+mod back;
 mod context;
 mod deploy;
+mod diff;
+mod doctor;
+mod env;
 mod error;
+mod init;
 mod json;
+mod log;
+mod manual;
 mod printer;
 mod progress;
 mod show;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -23,7 +31,7 @@ use printer::Printer;
 
 /// Runs `git dist` with `arguments`, the program's name first, and returns its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::try_parse_from(args::expand_steps(arguments)) {
         Ok(cli) => cli,
         Err(error) => {
             // A closed pipe is no reason to fail after help was asked for.
@@ -31,8 +39,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { error::USAGE } else { error::DONE });
         }
     };
-    let mut printer = Printer::new(&cli.global);
-    match run(cli, &mut printer) {
+    let printer = Printer::new(&cli.global);
+    match run(cli, &printer) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             printer.error(&error);
@@ -41,10 +49,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(cli: Cli, printer: &mut Printer) -> Result<u8, CliError> {
-    let mut context = Context::new(&cli.global, printer)?;
+fn run(cli: Cli, printer: &Printer) -> Result<u8, CliError> {
+    let context = Context::new(&cli.global, printer)?;
     match cli.command {
-        None => deploy::run(&mut context, &cli.deploy),
-        Some(Command::Show(arguments)) => show::run(&mut context, &arguments),
+        None => deploy::run(&context, &cli.deploy),
+        Some(Command::Show(arguments)) => show::run(&context, &arguments),
+        Some(Command::Diff(arguments)) => diff::run(&context, &arguments),
+        Some(Command::Log(arguments)) => log::run(&context, &arguments),
+        Some(Command::Rollback(arguments)) => back::rollback(&context, &arguments),
+        Some(Command::Use(arguments)) => back::activate(&context, &arguments),
+        Some(Command::Reset(arguments)) => back::reset(&context, &arguments),
+        Some(Command::Delete(arguments)) => back::delete(&context, &arguments),
+        Some(Command::Prune(arguments)) => back::prune(&context, &arguments),
+        Some(Command::Verify(arguments)) => verify::run(&context, &arguments),
+        Some(Command::Env(arguments)) => env::run(&context, &arguments),
+        Some(Command::Init(_)) => init::run(&context),
+        Some(Command::Doctor(_)) => doctor::run(&context),
+        Some(Command::Schema(_)) => manual::schema(&context),
+        Some(Command::Completions(arguments)) => manual::completions(&context, &arguments),
+        Some(Command::Man(arguments)) => manual::man(&context, &arguments),
     }
 }

@@ -10,7 +10,7 @@ use super::printer::{Printer, Tone};
 use crate::inventory::{Installed, Look};
 use crate::version::{Link, Stored};
 
-pub(super) fn run(context: &mut Context<'_>, arguments: &Show) -> Result<u8, CliError> {
+pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliError> {
     let project = context.project_if_any()?;
     let (_, mut inventory) = context.inventory(project.as_ref())?;
     let selected = inventory.select(&arguments.targets)?;

@@ -32,7 +32,7 @@ impl<'t> Document<'t> {
     /// # Errors
     ///
     /// When the file is empty, too large, or not UTF-8.
-    pub fn new(file: &'t str, bytes: &'t [u8]) -> Result<Self, ManifestError> {
+    pub(super) fn new(file: &'t str, bytes: &'t [u8]) -> Result<Self, ManifestError> {
         let whole = |message: String, hint: &str| {
             let hint = Some(hint.to_owned());
             ManifestError::from(Diagnostic { file: file.to_owned(), location: None, message, hint })
@@ -74,7 +74,7 @@ impl<'t> Document<'t> {
     /// # Errors
     ///
     /// When the text is not JSON, nested deeper than 127 levels, or has more than a million values.
-    pub fn parse(&self) -> Result<Value<'t>, ManifestError> {
+    pub(super) fn parse(&self) -> Result<Value<'t>, ManifestError> {
         let mut json = serde_json::Deserializer::from_str(self.text);
         let mut values = 0;
         Syntax(&mut values)
@@ -101,7 +101,7 @@ impl<'t> Document<'t> {
     }
 
     /// A message about the bytes `range` of the text.
-    pub fn at(&self, range: Range, message: impl Into<String>) -> Diagnostic {
+    pub(super) fn at(&self, range: Range, message: impl Into<String>) -> Diagnostic {
         let line = self.line(range.start);
         let start = self.line_starts[line - 1];
         let end = self.line_starts.get(line).map_or(self.text.len(), |next| next - 1);
@@ -118,13 +118,13 @@ impl<'t> Document<'t> {
     }
 
     /// The line of a byte offset, counted from 1.
-    pub fn line(&self, offset: usize) -> usize {
+    pub(super) fn line(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|&start| start <= offset)
     }
 
     /// Where `part` of the text `value` stands, if `value` was written at `literal` without
     /// escapes; else all of it.
-    pub fn within(&self, literal: Range, value: &str, part: std::ops::Range<usize>) -> Range {
+    pub(super) fn within(&self, literal: Range, value: &str, part: std::ops::Range<usize>) -> Range {
         let inner = literal.start + 1;
         if self.text.get(inner..inner + value.len()) == Some(value) {
             Range::new(inner + part.start, inner + part.end)

@@ -20,13 +20,13 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    pub fn new(predicate: impl Into<String>) -> Self {
+    pub(super) fn new(predicate: impl Into<String>) -> Self {
         Self { predicate: predicate.into(), hint: None, range: None, missing: None }
     }
 
     /// Fills in the place, if none is known yet, for a fault of `value` at `path`. What is wrong
     /// with a whole object is shown at its key: an object may take hundreds of lines.
-    pub fn found_at(mut self, value: &Value<'_>, path: &[Segment<'_>]) -> Self {
+    pub(super) fn found_at(mut self, value: &Value<'_>, path: &[Segment<'_>]) -> Self {
         self.range.get_or_insert_with(|| match (value, path.last()) {
             (Value::Object(_) | Value::Array(_), Some(Segment::Key(_, range))) => *range,
             _ => opening(value),

@@ -12,11 +12,11 @@ use crate::lock::Holder;
 use crate::manifest::{self, TargetSpec};
 use crate::plan::{self, Action, Candidate, Consent, Item, Kind, Plan, Refusal, Situation};
 use crate::project::Project;
-use crate::source::git::{Ancestry, ListOptions, Mode, Snapshot, Submodules};
+use crate::source::git::{Ancestry, ListOptions, Listing, Mode, Snapshot, Submodules};
 use crate::stage::{self, Content, Export, Previous, Sharing, Staged, StagingFolder};
 use crate::target;
 use crate::version::{
-    FileListing, Fingerprint, Ingredients, Link, Record, Shelves, State, Stored, VersionName,
+    FileListing, Fingerprint, Ingredients, Link, Recipe, Record, Shelves, State, Stored, VersionName,
 };
 
 /// What is asked of a deploy, apart from project and revision.
@@ -288,7 +288,7 @@ impl Prepared {
         }
         let set_aside: Vec<Item> =
             self.plan.items.iter().filter(|item| matches!(item.action, Action::Refuse(_))).cloned().collect();
-        let staged = self.stage(&mut session, project, snapshot, request, events)?;
+        let staged = self.stage(&mut session, project, snapshot, events)?;
         let mut sealed = Vec::new();
         for (index, staged) in staged {
             if let Some(version) = self.place(index, staged)? {
@@ -334,7 +334,6 @@ impl Prepared {
         session: &mut Session,
         project: &Project,
         snapshot: &Snapshot<'_>,
-        request: &DeployRequest,
         events: &dyn Events,
     ) -> Result<Vec<(usize, Staged)>> {
         let rollout = format!("r{}-{}", session.history.next_number(), std::process::id());
@@ -354,14 +353,7 @@ impl Prepared {
                     folder
                 }
             };
-            let options = ListOptions {
-                ignore: wanted.item.settings.ignore.clone(),
-                submodules: submodules(wanted.item.settings.submodules).0,
-                all: request.all,
-            };
-            let listing = snapshot
-                .list(wanted.item.source.as_bstr(), wanted.item.node, &options)
-                .map_err(|source| RolloutError::Content { target: item.target.clone(), source })?;
+            let listing = self.listing(index, snapshot)?;
             let record = record(project, snapshot, wanted, name, &listing.uses);
             let previous = match wanted.item.node.mode {
                 Mode::Directory => previous(&mut shelves, item)?,
@@ -382,6 +374,19 @@ impl Prepared {
         let contents = snapshot.contents();
         let staged = stage::export(exports, &contents, project.repository.hash_kind(), events)?;
         Ok(indices.into_iter().zip(staged).collect())
+    }
+
+    /// What is exported for the item `index`.
+    pub(super) fn listing(&self, index: usize, snapshot: &Snapshot<'_>) -> Result<Listing> {
+        let Wanted { item, ingredients, .. } = &self.work[index];
+        let options = ListOptions {
+            ignore: ingredients.ignore.clone(),
+            submodules: submodules(item.settings.submodules).0,
+            all: ingredients.all,
+        };
+        snapshot
+            .list(item.source.as_bstr(), item.node, &options)
+            .map_err(|source| RolloutError::Content { target: item.target.clone(), source })
     }
 
     /// Gives a staged version its final name, or finds that the disk holds it already: the item then relinks.
@@ -478,6 +483,12 @@ fn record(
         bytes: 0,
         mtimes: BTreeSet::new(),
         writable: wanted.ingredients.writable,
+        recipe: Recipe {
+            ignore: wanted.ingredients.ignore.clone(),
+            submodules: wanted.ingredients.submodules.to_owned(),
+            all: wanted.ingredients.all,
+            shared: wanted.shared.clone(),
+        },
         created_at: me.since,
         created_by: format!("{}@{}", me.user, me.host),
         tool: format!("git-dist {}", env!("CARGO_PKG_VERSION")),

@@ -3,15 +3,22 @@
 //! There is one road. A deploy plans, stages and completes versions; then it, like rollback, use, reset and
 //! delete, goes through [`Session::switch`]: journal, links, history, dist info, change stamp, prune.
 
+mod back;
 mod deploy;
+mod diff;
 mod repair;
 mod session;
+mod suggest;
 
 use std::path::PathBuf;
 
+pub use back::{Choice, carry_out, plan_choice};
 pub use deploy::{DeployRequest, Prepared, plan_deploy};
 
+pub use diff::{Change, FileChange};
+pub use repair::{RepairError, repair};
 pub use session::{Session, Switch};
+pub use suggest::suggest;
 
 use crate::activate::{ActivateError, Recovered};
 use crate::disk::DiskError;
@@ -64,6 +71,9 @@ pub enum RolloutError {
         /// The option.
         what: String,
     },
+    /// A damaged version could not be made again.
+    #[error(transparent)]
+    Repair(RepairError),
     /// The lock could not be taken.
     #[error(transparent)]
     Lock(#[from] LockError),

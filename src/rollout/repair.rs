@@ -1,1 +1,116 @@
-//! Checking versions against their records, and exporting damaged ones again.
+//! Exporting damaged versions again from the commit that their records name.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bstr::{BStr, ByteSlice as _};
+
+use super::{Events, Report, Result, RolloutError, Session, Switch};
+use crate::plan::{Action, Item, Kind};
+use crate::source::git::{ListOptions, Repository, Snapshot, Submodules};
+use crate::stage::{self, Content, Export, Sharing, StagingFolder};
+use crate::version::{Destination, Record, VersionName};
+
+/// Why a version could not be made again.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    /// The commit has no such source any more: the history was rewritten, or the record changed.
+    #[error("`{source_path}` is not in commit {commit}")]
+    NoSource {
+        /// The source in the record.
+        source_path: String,
+        /// The commit in the record.
+        commit: String,
+    },
+    /// What git holds now does not give the content that the record promises.
+    #[error("version {version} cannot be made again: git gives {found} where its record says {expected}")]
+    OtherContent {
+        /// The version's name.
+        version: String,
+        /// Content id that the export gave.
+        found: String,
+        /// Content id in the record.
+        expected: String,
+    },
+}
+
+/// Exports each of `damaged` again into its place, without sharing any file with another version.
+///
+/// # Errors
+/// When a commit is not in `repository`, or does not give what the record says. Versions before the failing one
+/// are whole by then.
+pub fn repair(
+    mut session: Session,
+    repository: &Repository,
+    damaged: &[(Item, Record)],
+    why: Option<String>,
+    events: &dyn Events,
+) -> Result<Report> {
+    let mut items = Vec::new();
+    for (item, record) in damaged {
+        session.claim(&item.destination)?;
+        let Some(name) = VersionName::parse(item.destination.base(), &record.version) else { continue };
+        remake(&session, repository, &item.destination, &name, record, events)?;
+        items.push(Item { action: Action::Repair { version: name }, ..item.clone() });
+    }
+    session.switch(Kind::Repair, items, &[], Switch { why, ..Switch::default() })
+}
+
+fn remake(
+    session: &Session,
+    repository: &Repository,
+    destination: &Destination,
+    name: &VersionName,
+    record: &Record,
+    events: &dyn Events,
+) -> Result<()> {
+    let revision = repository.resolve(&record.commit)?;
+    let mtime = revision.time;
+    let snapshot = Snapshot::new(repository, revision);
+    let source = BStr::new(record.source.as_bytes());
+    let Some(node) = snapshot.node(source)? else {
+        let (source_path, commit) = (record.source.clone(), record.commit.clone());
+        return Err(RepairError::NoSource { source_path, commit }.into());
+    };
+    let options = ListOptions {
+        ignore: record.recipe.ignore.clone(),
+        submodules: match record.recipe.submodules.as_str() {
+            "recurse" => Submodules::Recurse,
+            "skip" => Submodules::Skip,
+            _ => Submodules::Error,
+        },
+        all: record.recipe.all,
+    };
+    let listing = snapshot.list(source.as_bstr(), node, &options)?;
+    let rollout = format!("r{}-{}", session.history.next_number(), std::process::id());
+    let export = Export {
+        destination: destination.clone(),
+        folder: Arc::new(StagingFolder::create(destination, &rollout)?),
+        content: Content { node, listing },
+        record: Record { mtimes: BTreeSet::new(), ..record.clone() },
+        sharing: if record.writable { Sharing::Copy } else { Sharing::Auto },
+        previous: None,
+        shared: record.recipe.shared.clone(),
+        mtime,
+    };
+    let staged = stage::export(vec![export], &snapshot.contents(), repository.hash_kind(), events)?;
+    for staged in staged {
+        if staged.record().content != record.content {
+            let found = staged.record().content.clone();
+            let (version, expected) = (name.to_string(), record.content.clone());
+            return Err(RepairError::OtherContent { version, found, expected }.into());
+        }
+        let sealed = [staged.seal(name.clone())?];
+        stage::make_durable(&sealed)?;
+        for version in sealed {
+            version.replace()?;
+        }
+    }
+    Ok(())
+}
+
+impl From<RepairError> for RolloutError {
+    fn from(error: RepairError) -> Self {
+        Self::Repair(error)
+    }
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Events, Report, Result, RolloutError};
 use crate::activate::{Mark, Recovered, Swap, activate, recover};
+use crate::causes::chain;
 use crate::disk::{Dir, DiskError};
 use crate::history::{self, Change, History, Rollout};
 use crate::lock::{Holder, Lock};
@@ -119,7 +120,7 @@ impl Session {
         for (destination, versions) in work.removals {
             for version in versions {
                 if let Err(error) = remove_version(&destination, &version) {
-                    report.warnings.push(told(&error));
+                    report.warnings.push(chain(&error));
                 }
             }
         }
@@ -161,7 +162,7 @@ impl Session {
             let (link, stored) = match looked {
                 Ok(looked) => looked,
                 Err(error) => {
-                    report.warnings.push(told(&error));
+                    report.warnings.push(chain(&error));
                     continue;
                 }
             };
@@ -170,7 +171,7 @@ impl Session {
             for version in beyond_keep(&stored, Some(&active), earlier.first(), keep) {
                 match remove_version(&item.destination, &version) {
                     Ok(()) => report.pruned.push((item.destination.path().to_owned(), version)),
-                    Err(error) => report.warnings.push(told(&error)),
+                    Err(error) => report.warnings.push(chain(&error)),
                 }
             }
         }
@@ -251,6 +252,10 @@ impl Work {
                     self.marks.push(mark(from, Some(reason.clone())));
                 }
             }
+            Action::Repair { .. } => {
+                change.inactive = true;
+                change.to.clone_from(&change.from);
+            }
             Action::Remove { versions, unlink } => {
                 change.inactive = !unlink;
                 change.removed = versions.iter().map(ToString::to_string).collect();
@@ -284,15 +289,4 @@ fn remove_version(destination: &Destination, version: &VersionName) -> Result<()
         }
     }
     versions.remove_all(&trash)
-}
-
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

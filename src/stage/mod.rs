@@ -276,6 +276,29 @@ impl Sealed {
     }
 }
 
+impl Sealed {
+    /// Puts the version in the place of the damaged one of the same name, in one step where the system can.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn replace(self) -> disk::Result<CompleteVersion> {
+        let versions = &self.staged.folder.versions;
+        let name = self.name.to_string();
+        if versions.stat(&name)?.is_some() {
+            // What was there goes with the staging folder.
+            self.staged.folder.folder.exchange(&self.staged.inner, versions, &name)?;
+            let Staged { folder, inner, destination, listing, .. } = self.staged;
+            if listing.is_some() {
+                let from = format!("{inner}.files");
+                folder.folder.rename(from, &folder.versions, FileListing::file_name(&name))?;
+            }
+            folder.folder.rename(format!("{inner}.json"), &folder.versions, Record::file_name(&name))?;
+            return Ok(CompleteVersion { destination, name: self.name });
+        }
+        self.complete()
+    }
+}
+
 /// The id git would give to what `listing` and the files on disk hold.
 fn content_of(kind: HashKind, listing: &FileListing) -> String {
     tree_id(kind, &listing.tree_entries()).to_string()

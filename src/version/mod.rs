@@ -1,5 +1,6 @@
 //! Versions on disk: their names, the records beside them, and the destinations that point to them.
 
+mod check;
 mod destination;
 mod fingerprint;
 mod info;
@@ -7,9 +8,10 @@ mod listing;
 mod name;
 mod record;
 
+pub use check::{Checked, Difference, check};
 pub use destination::{Destination, DestinationError, Link, Shelves, Stored, VERSIONS};
 pub use fingerprint::{Fingerprint, Ingredients};
 pub use info::DistInfo;
 pub use listing::{FileListing, ListedFile, ListingError};
 pub use name::VersionName;
-pub use record::{Record, RecordError, State};
+pub use record::{Recipe, Record, RecordError, State};

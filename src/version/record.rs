@@ -56,6 +56,9 @@ pub struct Record {
     /// True if files can be written to, because the target's option `link` is `copy`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub writable: bool,
+    /// How it was made from its source: what a repair needs.
+    #[serde(default)]
+    pub recipe: Recipe,
     /// When the version was made, RFC 3339 in UTC.
     pub created_at: String,
     /// Who made it: `user@host`.
@@ -67,6 +70,23 @@ pub struct Record {
     /// Why it is bad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// The options that a version was exported with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Patterns of what was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+    /// The option `submodules`: `error`, `skip` or `recurse`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub submodules: String,
+    /// The flag `--all`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+    /// Paths that are links into the shared folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<String>,
 }
 
 /// Whether a version may be activated without being asked for.

@@ -1,0 +1,19 @@
+//! An error with its causes in one line, for logs, records and findings.
+
+use std::error::Error;
+
+/// `error` and what caused it, each cause behind a colon.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Errors that only pass another one on say the same.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}

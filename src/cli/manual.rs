@@ -1,0 +1,85 @@
+//! `git dist schema`, `completions` and `man`: what is made from the types and arguments themselves.
+
+use std::path::PathBuf;
+
+use super::args::{Completions, Man, command};
+use super::context::Context;
+use super::error::{CliError, DONE, FAILED};
+use crate::disk::{Dir, Shown};
+
+pub(super) fn schema(context: &Context<'_>) -> Result<u8, CliError> {
+    context.printer.json(&crate::manifest::schema())?;
+    Ok(DONE)
+}
+
+pub(super) fn completions(context: &Context<'_>, arguments: &Completions) -> Result<u8, CliError> {
+    let mut script = Vec::new();
+    let mut command = command().bin_name("git-dist");
+    clap_complete::generate(arguments.shell, &mut command, "git-dist", &mut script);
+    match arguments.shell {
+        clap_complete::Shell::Bash => script.extend_from_slice(BASH.as_bytes()),
+        clap_complete::Shell::Fish => script.extend_from_slice(FISH.as_bytes()),
+        _ => {}
+    }
+    context.printer.raw(&script)?;
+    Ok(DONE)
+}
+
+/// git's own completion calls `_git_dist` for `git dist`, with the words of the whole line.
+const BASH: &str = r#"
+_git_dist() {
+    local start=1
+    while [[ $start -lt $COMP_CWORD && ${COMP_WORDS[start]} != dist ]]; do ((start++)); done
+    COMP_WORDS=(git-dist "${COMP_WORDS[@]:start+1}")
+    COMP_CWORD=$((COMP_CWORD - start))
+    _git-dist git-dist "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+}
+"#;
+
+const FISH: &str = r"
+complete -c git -n '__fish_seen_subcommand_from dist' -w git-dist
+";
+
+pub(super) fn man(context: &Context<'_>, arguments: &Man) -> Result<u8, CliError> {
+    let pages = pages()?;
+    if !arguments.install {
+        let (_, page) = pages.into_iter().next().unwrap_or_default();
+        context.printer.raw(&page)?;
+        return Ok(DONE);
+    }
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::home_dir().map(|home| home.join(".local/share"));
+    let Some(folder) = data.or_else(home) else {
+        return Err(CliError::Told {
+            message: "there is no home directory to install the manual in".to_owned(),
+            hint: Some("`git dist man > git-dist.1` writes the page here".to_owned()),
+            code: FAILED,
+        });
+    };
+    let folder = folder.join("man/man1");
+    let dir = Dir::create_all(&folder)?;
+    for (name, page) in pages {
+        dir.replace_file(format!("{name}.1"), &page)?;
+    }
+    context.printer.talk(format!("installed the manual in {}; `git help dist` shows it", Shown(&folder)));
+    Ok(DONE)
+}
+
+/// The manual: one page for the command, one for each subcommand.
+fn pages() -> Result<Vec<(String, Vec<u8>)>, CliError> {
+    let mut main = command().name("git-dist").bin_name("git dist");
+    main.build();
+    let mut pages = vec![page("git-dist".to_owned(), main.clone())?];
+    for subcommand in main.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
+        let name = format!("git-dist-{}", subcommand.get_name());
+        pages.push(page(name.clone(), subcommand.clone().name(name))?);
+    }
+    Ok(pages)
+}
+
+fn page(name: String, command: clap::Command) -> Result<(String, Vec<u8>), CliError> {
+    let mut text = Vec::new();
+    let manual = clap_mangen::Man::new(command).title(name.to_uppercase()).manual("git dist manual");
+    manual.render(&mut text).map_err(CliError::Output)?;
+    Ok((name, text))
+}

@@ -1,0 +1,273 @@
+//! A look at everything a deployment stands on, from git to the disk.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use crate::activate::is_pending;
+use crate::causes::chain;
+use crate::disk::{self, Dir, Shown};
+use crate::hook;
+use crate::inventory::Inventory;
+use crate::project::{self, Project};
+use crate::root::Root;
+use crate::stage::STAGING;
+use crate::version::Link;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at: `git`, `manifest`, ...
+    pub about: &'static str,
+    /// How it is.
+    pub verdict: Verdict,
+    /// How it is, in words.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// It works, but perhaps not as meant.
+    Doubtful,
+    /// It does not work.
+    Bad,
+}
+
+/// Looks at git, repository, manifest, environment, root and hooks as they are seen from `start`. Nothing is
+/// changed but for a probe file in the root, which is removed again.
+pub fn examine(start: &Path, process: &BTreeMap<String, OsString>) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    findings.git();
+    let project = findings.project(start, process);
+    let root = match &project {
+        Some(project) => project.root(),
+        None => match project::environment_without_project(process) {
+            Ok(environment) => project::root(&environment),
+            Err(error) => {
+                findings.bad("environment", chain(&error), error.hint());
+                return findings.0;
+            }
+        },
+    };
+    match root {
+        Ok(root) => {
+            findings.root(&root);
+            findings.installed(&root, project.as_ref());
+        }
+        Err(error) => findings.bad("root", chain(&error), error.hint()),
+    }
+    findings.hooks(start);
+    findings.0
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn push(
+        &mut self,
+        about: &'static str,
+        verdict: Verdict,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        self.0.push(Finding { about, verdict, message: message.into(), hint });
+    }
+
+    fn good(&mut self, about: &'static str, message: impl Into<String>) {
+        self.push(about, Verdict::Good, message, None);
+    }
+
+    fn doubtful(&mut self, about: &'static str, message: impl Into<String>, hint: Option<String>) {
+        self.push(about, Verdict::Doubtful, message, hint);
+    }
+
+    fn bad(&mut self, about: &'static str, message: impl Into<String>, hint: Option<String>) {
+        self.push(about, Verdict::Bad, message, hint);
+    }
+
+    fn git(&mut self) {
+        match Command::new("git").arg("--version").output() {
+            Ok(output) if output.status.success() => {
+                self.good("git", String::from_utf8_lossy(&output.stdout).trim().to_owned());
+            }
+            _ => self.bad("git", "`git` cannot be started", Some("install git, or mend PATH".to_owned())),
+        }
+        let on_path = std::env::var_os("PATH")
+            .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("git-dist").is_file()));
+        if !on_path {
+            let hint = Some("put the folder of `git-dist` on PATH".to_owned());
+            self.doubtful("git", "`git-dist` is not on PATH, so that `git dist` does not find it", hint);
+        }
+    }
+
+    fn project(&mut self, start: &Path, process: &BTreeMap<String, OsString>) -> Option<Project> {
+        match Project::open(start, "HEAD", None, process) {
+            Ok(project) => {
+                let revision = &project.revision;
+                self.good(
+                    "repository",
+                    format!("{} at {}.{}", project.repository.origin(), revision.count, revision.short()),
+                );
+                self.good("manifest", format!("{} targets", project.manifest.targets.len()));
+                for doubt in &project.warnings {
+                    self.doubtful("manifest", doubt.message.clone(), doubt.hint.clone());
+                }
+                self.targets(&project);
+                Some(project)
+            }
+            Err(error) => {
+                self.bad("repository", chain(&error), error.hint());
+                None
+            }
+        }
+    }
+
+    fn targets(&mut self, project: &Project) {
+        use crate::target;
+        let request = target::Request {
+            manifest: &project.manifest,
+            environment: &project.environment,
+            folder: project.folder.as_ref(),
+            ignore_missing: false,
+        };
+        let resolved = target::select(&project.manifest, &[])
+            .and_then(|names| target::resolve(request, &project.snapshot(), &names));
+        match resolved {
+            Ok(resolved) => {
+                self.good("targets", format!("{} destinations", resolved.items.len()));
+                for missing in resolved.missing {
+                    let message =
+                        format!("target `{}`: nothing matches `{}`", missing.target, missing.source);
+                    self.doubtful("targets", message, None);
+                }
+            }
+            Err(error) => self.bad("targets", chain(&error), error.hint()),
+        }
+    }
+
+    fn root(&mut self, root: &Root) {
+        let path = Shown(root.path()).to_string();
+        if !root.path().exists() {
+            return self.good("root", format!("{path} does not exist yet; the first deploy makes it"));
+        }
+        match probe(root) {
+            Ok(clones) => {
+                let way = if clones { "clones" } else { "hard links" };
+                self.good("root", format!("{path}: writable, unchanged files are shared as {way}"));
+            }
+            Err(error) => {
+                let hint = Some("`DEPLOY_ROOT=DIR git dist` deploys to another place".to_owned());
+                self.bad("root", chain(&error), hint);
+            }
+        }
+    }
+
+    fn installed(&mut self, root: &Root, project: Option<&Project>) {
+        let inventory = root.open().map_err(crate::inventory::InventoryError::from).and_then(|meta| {
+            if let Some(meta) = &meta
+                && is_pending(meta)?
+            {
+                let hint = Some("the next `git dist` finishes or undoes it".to_owned());
+                self.doubtful("root", "a rollout was killed while it switched links", hint);
+            }
+            Inventory::take(meta.as_ref(), project)
+        });
+        let mut inventory = match inventory {
+            Ok(inventory) => inventory,
+            Err(error) => return self.bad("root", chain(&error), error.hint()),
+        };
+        if !inventory.history.damaged.is_empty() {
+            let count = inventory.history.damaged.len();
+            self.doubtful("history", format!("{count} damaged lines"), None);
+        }
+        let items = inventory.installed.clone();
+        let looks = match inventory.look(&items) {
+            Ok(looks) => looks,
+            Err(error) => return self.bad("deployed", chain(&error), error.hint()),
+        };
+        let mut active = 0;
+        for (item, look) in items.iter().zip(&looks) {
+            let path = item.destination.as_str();
+            match (&look.link, look.active_stored()) {
+                (Link::Version(name), None) => {
+                    let hint = Some("`git dist` deploys it again".to_owned());
+                    self.bad("deployed", format!("`{path}` leads to {}, which is gone", name.tail()), hint);
+                }
+                (Link::Version(_), Some(_)) => active += 1,
+                (Link::Foreign(what), _) if item.is_wanted => {
+                    let hint = Some("`git dist --adopt` moves it aside".to_owned());
+                    self.doubtful("deployed", format!("{what} stands at `{path}`"), hint);
+                }
+                _ => {}
+            }
+            if !item.is_wanted {
+                let hint = Some("`git dist prune` removes it from use".to_owned());
+                self.doubtful("deployed", format!("`{path}` is not in dist.json any more"), hint);
+            }
+            if let Ok(Some(versions)) = inventory.shelves.dir(&item.destination)
+                && versions
+                    .names()
+                    .is_ok_and(|names| names.iter().any(|name| name.to_string_lossy().starts_with(STAGING)))
+            {
+                let hint = Some("the next `git dist` sweeps it, if no other is running".to_owned());
+                self.doubtful("deployed", format!("unfinished work beside `{path}`"), hint);
+            }
+        }
+        self.good("deployed", format!("{active} destinations are active"));
+    }
+
+    fn hooks(&mut self, start: &Path) {
+        let Ok(repository) = hook::Repository::discover(start) else { return };
+        let Some(binary) = std::env::current_exe().ok() else { return };
+        match hook::status(&repository, &binary) {
+            Ok(status) => {
+                let states: Vec<&hook::HookStatus> = status.hooks.iter().collect();
+                let installed = states.iter().filter(|hook| hook.state == hook::HookState::Installed).count();
+                if installed == 0 {
+                    self.good("hooks", "none installed; `git dist hook install` deploys after merges");
+                } else {
+                    self.good("hooks", format!("{installed} installed"));
+                }
+                for hook in states {
+                    if matches!(
+                        hook.state,
+                        hook::HookState::BinaryMissing | hook::HookState::Outdated | hook::HookState::Damaged
+                    ) {
+                        let hint = Some("`git dist hook install` mends it".to_owned());
+                        self.bad("hooks", format!("`{}` does not work: {:?}", hook.hook, hook.state), hint);
+                    }
+                }
+            }
+            Err(error) => self.doubtful("hooks", chain(&error), error.hint()),
+        }
+    }
+}
+
+/// Tries in the root's own folder what a deploy needs: writing, locking, renaming a link over another. Returns
+/// whether the filesystem can clone files.
+fn probe(root: &Root) -> disk::Result<bool> {
+    let dir = Dir::open(root.path())?;
+    let name = disk::temporary_name(Path::new("doctor"));
+    dir.make_private_dir(&name)?;
+    let tried = try_out(&dir, &name);
+    dir.remove_all(&name)?;
+    tried
+}
+
+fn try_out(dir: &Dir, name: &Path) -> disk::Result<bool> {
+    let folder = dir.descend(name)?;
+    folder.create_file("one", 0o444)?.write(b"probe")?;
+    folder.symlink("one", "link")?;
+    folder.symlink("two", "next")?;
+    folder.rename("next", &folder, "link")?;
+    folder.try_lock()?;
+    let source = folder.open_file("one")?;
+    Ok(folder.create_file("two", 0o444)?.clone_from(&source))
+}
