@@ -1,3 +1,5 @@
 //! Integration tests: the real binary against real repositories, in a sandbox of its own.
+#![allow(clippy::unwrap_used)]
 
+mod sandbox;
 mod support;
