@@ -20,4 +20,4 @@ mod tree;
 pub(crate) use repo::Repo;
 pub(crate) use run::Run;
 pub(crate) use sandbox::Sandbox;
-pub(crate) use tree::tree;
+pub(crate) use tree::{Tree, tree};
