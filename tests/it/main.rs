@@ -1,3 +1,6 @@
 //! Integration tests: the real binary against real repositories, in a sandbox of its own.
+#![allow(clippy::unwrap_used)]
 
+mod deploy;
+mod sandbox;
 mod support;

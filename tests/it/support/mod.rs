@@ -1,1 +1,23 @@
-//! The sandbox that every test runs in.
+//! The sandbox that every test runs in: a folder of its own, an environment that holds nothing of the host's,
+//! fixed names and dates, and the binary under test first on the `PATH`.
+//!
+//! ```ignore
+//! let sandbox = Sandbox::new();
+//! let repo = sandbox.repo("project");
+//! repo.write("tool", "one\n");
+//! repo.manifest(r#""tool": { "source": "tool", "destination": "{DEPLOY_ROOT}/bin/tool" }"#);
+//! repo.commit("first");
+//! insta::assert_snapshot!(repo.dist([]).snapshot(), @"");
+//! insta::assert_snapshot!(tree(sandbox.root()), @"");
+//! ```
+#![allow(dead_code)] // Each test file uses its part of it.
+
+mod repo;
+mod run;
+mod sandbox;
+mod tree;
+
+pub(crate) use repo::Repo;
+pub(crate) use run::Run;
+pub(crate) use sandbox::Sandbox;
+pub(crate) use tree::{Tree, tree};

@@ -1,0 +1,121 @@
+//! A repository of the sandbox and its working tree.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use super::{Run, Sandbox};
+
+/// A repository. Paths of its methods are relative to its working tree; folders are made on the way.
+pub(crate) struct Repo<'s> {
+    sandbox: &'s Sandbox,
+    path: PathBuf,
+}
+
+impl<'s> Repo<'s> {
+    pub(super) fn new(sandbox: &'s Sandbox, path: PathBuf) -> Self {
+        Self { sandbox, path }
+    }
+
+    /// The top of the working tree, or the bare repository.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The same repository, with the folder `path` of its working tree as the place where commands run.
+    pub(crate) fn inside(&self, path: impl AsRef<Path>) -> Self {
+        let path = self.path.join(path);
+        fs::create_dir_all(&path).unwrap();
+        Self { sandbox: self.sandbox, path }
+    }
+
+    /// Writes a file.
+    pub(crate) fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+        fs::write(self.place(path), text).unwrap();
+    }
+
+    /// Writes a file with the executable bit.
+    pub(crate) fn executable(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+        let path = self.place(path);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Makes a symbolic link at `path` with the text `target`, over whatever file or link is there.
+    pub(crate) fn symlink(&self, path: impl AsRef<Path>, target: impl AsRef<Path>) {
+        let path = self.place(path);
+        let _ = fs::remove_file(&path);
+        symlink(target, path).unwrap();
+    }
+
+    /// Removes a file, a link or a whole folder.
+    pub(crate) fn remove(&self, path: impl AsRef<Path>) {
+        let path = self.path.join(path);
+        if path.is_dir() && !path.is_symlink() {
+            fs::remove_dir_all(path).unwrap();
+        } else {
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    /// Writes dist.json with these targets, given as the inside of the JSON object.
+    pub(crate) fn manifest(&self, targets: &str) {
+        self.write("dist.json", format!("{{ \"version\": 1, \"targets\": {{ {targets} }} }}\n"));
+    }
+
+    /// Commits everything in the working tree, a minute after the commit before; returns the full id.
+    pub(crate) fn commit(&self, message: &str) -> String {
+        self.sandbox.tick();
+        self.git(["add", "--all"]);
+        self.git(["commit", "--quiet", "--allow-empty", "--message", message]);
+        self.id("HEAD")
+    }
+
+    /// The full id of a revision.
+    pub(crate) fn id(&self, revision: &str) -> String {
+        self.git(["rev-parse", "--verify", revision])
+    }
+
+    /// What the version of `base` made from a revision is called, computed by git itself.
+    pub(crate) fn version(&self, base: &str, revision: &str) -> String {
+        let count = self.git(["--no-replace-objects", "rev-list", "--count", revision]);
+        let id = self.id(&format!("{revision}^{{commit}}"));
+        format!("{base}.{count}.{}", &id[..7])
+    }
+
+    /// Runs git, which must succeed; returns what it prints, trimmed at the end.
+    pub(crate) fn git<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        let run = self.sandbox.run(self.sandbox.command("git", &self.path).args(arguments));
+        run.success().raw_stdout().trim_end().to_owned()
+    }
+
+    /// Runs `git dist` here.
+    pub(crate) fn dist<const N: usize>(&self, arguments: [&str; N]) -> Run {
+        self.dist_with([], arguments)
+    }
+
+    /// Runs `git dist` here with these environment variables.
+    pub(crate) fn dist_with<const E: usize, const N: usize>(
+        &self,
+        environment: [(&str, &str); E],
+        arguments: [&str; N],
+    ) -> Run {
+        self.sandbox.run(self.sandbox.dist_command(&self.path).envs(environment).args(arguments))
+    }
+
+    /// Clones this repository to the folder `name` of the sandbox with these options of `git clone`.
+    pub(crate) fn clone_to<const N: usize>(&self, name: &str, options: [&str; N]) -> Repo<'s> {
+        let to = self.sandbox.path().join(name);
+        let from = format!("file://{}", self.path.display());
+        let arguments = ["clone", "--quiet"].into_iter().chain(options).map(OsStr::new);
+        self.git(arguments.chain([OsStr::new(&from), to.as_os_str()]));
+        self.sandbox.open(to)
+    }
+
+    fn place(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = self.path.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+}
