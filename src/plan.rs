@@ -419,6 +419,9 @@ pub fn activate(link: &Link, stored: &[Stored], asked: &str) -> Action {
 
 /// Decides what `reset` does: the newest good version becomes active.
 pub fn reset(link: &Link, stored: &[Stored]) -> Action {
+    if *link == Link::Absent && stored.is_empty() {
+        return Action::Skip { reason: "nothing is deployed there".to_owned() };
+    }
     match stored.iter().rev().find(|version| !version.is_bad()) {
         None => Action::Refuse(Refusal::NoSuchVersion { asked: "newest good".to_owned() }),
         Some(found) => relink(link, found),

@@ -129,6 +129,29 @@ pub(super) struct Deploy {
     /// Why, for the history
     #[arg(short, long = "message", value_name = "WHY")]
     pub(super) message: Option<String>,
+    #[command(flatten)]
+    pub(super) spellings: Spellings,
+}
+
+/// distman's spellings of other commands; they work on the targets of `-t`.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "As distman spells it")]
+pub(super) struct Spellings {
+    /// Show what is active: `git dist show`
+    #[arg(short, long, group = "spelling")]
+    pub(super) show: bool,
+    /// Activate this version: `git dist use`; a negative number counts back
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, group = "which")]
+    pub(super) number: Option<i64>,
+    /// Activate the version of this commit: `git dist use`
+    #[arg(short, long, value_name = "HASH", group = "which")]
+    pub(super) commit: Option<String>,
+    /// Activate the newest good version: `git dist reset`
+    #[arg(long, group = "spelling")]
+    pub(super) reset: bool,
+    /// Remove: `git dist delete`; with `-n` or `-c` one version
+    #[arg(long, group = "spelling")]
+    pub(super) delete: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::args::{Delete, Prune, Reset, Rollback, Use};
 use super::context::Context;
-use super::deploy::{item_line, show_items};
+use super::deploy::{item_line, show_items, show_plan_items};
 use super::error::{CliError, DONE, FAILED, USAGE};
 use super::json;
 use crate::inventory::{Installed, Inventory};
@@ -82,25 +82,32 @@ fn last_rollout(inventory: &Inventory, selected: Vec<Installed>) -> Vec<Installe
     selected.into_iter().filter(|item| number(item) == Some(newest)).collect()
 }
 
+/// Plans and carries out `choice` for what `targets` name.
+pub(super) fn choose(
+    context: &Context<'_>,
+    targets: &[String],
+    choice: &Choice,
+    why: Option<String>,
+) -> Result<u8, CliError> {
+    let run = Run::begin(context)?;
+    let selected = run.inventory.select(targets)?;
+    run.finish(context, &selected, choice, why, false)
+}
+
 pub(super) fn activate(context: &Context<'_>, arguments: &Use) -> Result<u8, CliError> {
     let number = arguments.number.map(|number| number.to_string());
     let asked = arguments.version.clone().or(number).or_else(|| arguments.commit.clone()).unwrap_or_default();
-    let run = Run::begin(context)?;
-    let selected = run.inventory.select(std::slice::from_ref(&arguments.target))?;
-    run.finish(context, &selected, &Choice::Use(asked), arguments.message.clone(), false)
+    let targets = std::slice::from_ref(&arguments.target);
+    choose(context, targets, &Choice::Use(asked), arguments.message.clone())
 }
 
 pub(super) fn reset(context: &Context<'_>, arguments: &Reset) -> Result<u8, CliError> {
-    let run = Run::begin(context)?;
-    let selected = run.inventory.select(&arguments.targets)?;
-    run.finish(context, &selected, &Choice::Reset, arguments.message.clone(), false)
+    choose(context, &arguments.targets, &Choice::Reset, arguments.message.clone())
 }
 
 pub(super) fn delete(context: &Context<'_>, arguments: &Delete) -> Result<u8, CliError> {
-    let run = Run::begin(context)?;
-    let selected = run.inventory.select(std::slice::from_ref(&arguments.target))?;
-    let choice = Choice::Delete(arguments.version.clone());
-    run.finish(context, &selected, &choice, arguments.message.clone(), false)
+    let targets = std::slice::from_ref(&arguments.target);
+    choose(context, targets, &Choice::Delete(arguments.version.clone()), arguments.message.clone())
 }
 
 pub(super) fn prune(context: &Context<'_>, arguments: &Prune) -> Result<u8, CliError> {
@@ -152,9 +159,7 @@ impl Run {
             if printer.is_json() {
                 printer.json(&json::plan(plan.kind.word(), None, &plan.items))?;
             } else {
-                for item in &plan.items {
-                    printer.line(item_line(printer, item))?;
-                }
+                show_plan_items(printer, &plan.items)?;
                 printer.talk("dry run: nothing was changed");
             }
             return Ok(DONE);

@@ -2,16 +2,25 @@
 
 use super::args::Deploy;
 use super::context::Context;
-use super::error::{CliError, DONE};
+use super::error::{CliError, DONE, USAGE};
 use super::json;
 use super::printer::{Printer, Tone};
+use super::table::Table;
+use std::path::Path;
+
 use crate::activate::is_pending;
+use crate::disk::Shown;
 use crate::plan::{Action, Consent, Item};
 use crate::project::Project;
 use crate::rollout::{DeployRequest, Prepared, Report, RolloutError, Session, plan_deploy};
 use crate::source::git::Snapshot;
+use crate::spelling::nearest;
+use crate::version::VersionName;
 
 pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<u8, CliError> {
+    if let Some(location) = arguments.location.as_deref().filter(|location| !location.exists()) {
+        return Err(no_such_command(location));
+    }
     let revision = arguments.revision.as_deref().unwrap_or("HEAD");
     let project = context.project(arguments.location.as_deref(), revision, arguments.manifest.as_deref())?;
     let request = DeployRequest {
@@ -29,6 +38,19 @@ pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<u8, CliEr
         why: arguments.message.clone(),
     };
     deploy(context, &project, request)
+}
+
+/// `git dist lgo` is read as a deploy of the folder `lgo`; what was meant is a command.
+fn no_such_command(location: &Path) -> CliError {
+    let word = location.to_string_lossy();
+    let command = super::args::command();
+    let near = nearest(&word, command.get_subcommands().map(clap::Command::get_name));
+    let hint = match near {
+        Some(near) => format!("did you mean `git dist {near}`?"),
+        None => "`git dist -h` lists the commands".to_owned(),
+    };
+    let message = format!("there is no command and no folder `{}`", Shown(location));
+    CliError::Told { message, hint: Some(hint), code: USAGE }
 }
 
 /// Plans, asks where something is in the way, and carries out.
@@ -107,9 +129,7 @@ fn show_plan(
         printer.json(&json::plan("deploy", Some((&asked, &commit)), &prepared.plan.items))?;
     } else {
         printer.talk(format!("would deploy {}", headline(project, &project.snapshot())));
-        for item in &prepared.plan.items {
-            printer.line(item_line(printer, item))?;
-        }
+        show_plan_items(printer, &prepared.plan.items)?;
         printer.talk("dry run: nothing was changed");
     }
     let refused = prepared.refused(request);
@@ -160,11 +180,9 @@ fn show_report(printer: &Printer, project: &Project, report: &Report) -> Result<
 
 /// The items of a report, what was pruned, and what is left to the next run.
 pub(super) fn show_items(printer: &Printer, report: &Report) -> Result<(), CliError> {
-    for item in &report.items {
-        printer.line(item_line(printer, item))?;
-    }
+    show_plan_items(printer, &report.items)?;
     for (destination, version) in &report.pruned {
-        printer.talk(format!("pruned {} of {}", version.tail(), crate::disk::Shown(destination)));
+        printer.talk(format!("pruned {} of {}", version.tail(), Shown(destination)));
     }
     for warning in &report.warnings {
         printer.warn(warning, Some("the next run tries again"));
@@ -172,34 +190,47 @@ pub(super) fn show_items(printer: &Printer, report: &Report) -> Result<(), CliEr
     Ok(())
 }
 
-/// One item in one line: what happens, to which target, where, from what to what.
+/// The items of a plan, one line each, in columns.
+pub(super) fn show_plan_items(printer: &Printer, items: &[Item]) -> Result<(), CliError> {
+    let mut table = Table::default();
+    for item in items {
+        table.row(cells(item));
+    }
+    table.print(printer, "")
+}
+
+/// One item in one line.
 pub(super) fn item_line(printer: &Printer, item: &Item) -> String {
-    let from = item.from.as_ref().map_or_else(|| "new".to_owned(), crate::version::VersionName::tail);
+    let cells: Vec<String> = cells(item).into_iter().map(|(text, tone)| printer.paint(text, tone)).collect();
+    cells.join("  ")
+}
+
+/// What happens, to which target, where, from what to what.
+fn cells(item: &Item) -> Vec<(String, Tone)> {
+    let tail = VersionName::tail;
+    let from = item.from.as_ref().map_or_else(|| "new".to_owned(), tail);
     let (tone, change) = match &item.action {
         Action::Create { name, .. } => (Tone::Good, format!("{from} -> {}", name.tail())),
         Action::Relink { to, .. } => (Tone::Changed, format!("{from} -> {}", to.tail())),
         Action::Unchanged { version } => (Tone::Dim, version.tail()),
         Action::Remove { versions, unlink } => {
-            let names: Vec<String> = versions.iter().map(crate::version::VersionName::tail).collect();
+            let names: Vec<String> = versions.iter().map(tail).collect();
             let whole = if *unlink { "the destination and " } else { "" };
-            (
-                Tone::Changed,
-                format!("{whole}{}", if names.is_empty() { "no version".into() } else { names.join(", ") }),
-            )
+            let names = if names.is_empty() { "no version".to_owned() } else { names.join(", ") };
+            (Tone::Changed, format!("{whole}{names}"))
         }
         Action::Repair { version } => (Tone::Changed, version.tail()),
         Action::Skip { reason } => (Tone::Dim, reason.clone()),
         Action::Refuse(refusal) => (Tone::Bad, refusal.message()),
     };
-    let mut line = format!(
-        "{} {}  {}  {}",
-        printer.paint(format!("{:<9}", item.action.word()), tone),
-        printer.paint(&item.target, Tone::Strong),
-        printer.paint(item.destination.as_str(), Tone::Plain),
-        printer.paint(change, tone),
-    );
-    for warning in &item.warnings {
-        line.push_str(&printer.paint(format!("  ({warning})"), Tone::Changed));
+    let mut cells = vec![
+        (item.action.word().to_owned(), tone),
+        (item.target.clone(), Tone::Strong),
+        (item.destination.as_str().to_owned(), Tone::Plain),
+        (change, tone),
+    ];
+    if !item.warnings.is_empty() {
+        cells.push((format!("({})", item.warnings.join("; ")), Tone::Changed));
     }
-    line
+    cells
 }

@@ -16,6 +16,8 @@ mod manual;
 mod printer;
 mod progress;
 mod show;
+mod spelling;
+mod table;
 mod verify;
 
 use std::ffi::OsString;
@@ -52,7 +54,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: Cli, printer: &Printer) -> Result<u8, CliError> {
     let context = Context::new(&cli.global, printer)?;
     match cli.command {
-        None => deploy::run(&context, &cli.deploy),
+        None => match spelling::run(&context, &cli.deploy)? {
+            Some(code) => Ok(code),
+            None => deploy::run(&context, &cli.deploy),
+        },
         Some(Command::Show(arguments)) => show::run(&context, &arguments),
         Some(Command::Diff(arguments)) => diff::run(&context, &arguments),
         Some(Command::Log(arguments)) => log::run(&context, &arguments),

@@ -6,9 +6,10 @@ use super::args::Show;
 use super::context::Context;
 use super::error::{CliError, DONE};
 use super::json;
-use super::printer::{Printer, Tone};
+use super::printer::Tone;
+use super::table::Table;
 use crate::inventory::{Installed, Look};
-use crate::version::{Link, Stored};
+use crate::version::{Link, Stored, VersionName};
 
 pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliError> {
     let project = context.project_if_any()?;
@@ -24,13 +25,23 @@ pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliErro
     if selected.is_empty() {
         printer.talk("nothing is deployed");
     }
-    for (item, look) in selected.iter().zip(&looks) {
-        printer.line(headline(printer, item, look))?;
-        if context.global.verbose > 0 {
-            for stored in look.stored.iter().rev() {
-                printer.line(version_line(printer, stored, &look.link, context.global.verbose > 1))?;
-            }
+    if context.global.verbose == 0 {
+        let mut table = Table::default();
+        for (item, look) in selected.iter().zip(&looks) {
+            table.row(headline(item, look));
         }
+        table.print(printer, "")?;
+        return Ok(DONE);
+    }
+    for (item, look) in selected.iter().zip(&looks) {
+        let mut heading = Table::default();
+        heading.row(headline(item, look));
+        heading.print(printer, "")?;
+        let mut versions = Table::default();
+        for stored in look.stored.iter().rev() {
+            versions.row(version_cells(stored, &look.link, context.global.verbose > 1));
+        }
+        versions.print(printer, "  ")?;
     }
     Ok(DONE)
 }
@@ -59,45 +70,41 @@ fn state(item: &Installed, look: &Look) -> Option<String> {
     }
 }
 
-fn headline(printer: &Printer, item: &Installed, look: &Look) -> String {
-    let version = look.active().map_or_else(|| "-".to_owned(), crate::version::VersionName::tail);
-    let mut line = format!(
-        "{}  {}  {}",
-        printer.paint(&item.target, Tone::Strong),
-        printer.paint(item.destination.as_str(), Tone::Plain),
-        printer.paint(version, Tone::Good)
-    );
+fn headline(item: &Installed, look: &Look) -> Vec<(String, Tone)> {
+    let version = look.active().map_or_else(|| "-".to_owned(), VersionName::tail);
+    let mut cells = vec![
+        (item.target.clone(), Tone::Strong),
+        (item.destination.as_str().to_owned(), Tone::Plain),
+        (version, Tone::Good),
+    ];
     if let Some(state) = state(item, look) {
-        line.push_str(&printer.paint(format!("  ({state})"), Tone::Bad));
+        cells.push((format!("({state})"), Tone::Bad));
     }
-    let newer = look
-        .active()
-        .map_or(0, |active| look.stored.iter().filter(|s| s.name > *active && !s.is_bad()).count());
+    let is_newer =
+        |stored: &&Stored| look.active().is_some_and(|active| stored.name > *active) && !stored.is_bad();
+    let newer = look.stored.iter().filter(is_newer).count();
     if newer > 0 {
-        line.push_str(&printer.paint(format!("  ({newer} newer on disk)"), Tone::Changed));
+        cells.push((format!("({newer} newer on disk)"), Tone::Changed));
     }
-    line
+    cells
 }
 
-fn version_line(printer: &Printer, stored: &Stored, link: &Link, with_commit: bool) -> String {
+fn version_cells(stored: &Stored, link: &Link, with_commit: bool) -> Vec<(String, Tone)> {
     let is_active = *link == Link::Version(stored.name.clone());
-    let mark = if is_active { printer.paint("*", Tone::Good) } else { " ".to_owned() };
-    let tone = if is_active { Tone::Good } else { Tone::Plain };
-    let mut line = format!("  {mark} {}", printer.paint(stored.name.tail(), tone));
-    match &stored.record {
-        None => line.push_str(&printer.paint("  unverified", Tone::Dim)),
-        Some(record) => {
-            line.push_str(&printer.paint(format!("  {}", record.created_at), Tone::Dim));
-            if with_commit {
-                line.push_str(
-                    &printer.paint(format!("  {}  {}", record.author, record.subject), Tone::Plain),
-                );
-            }
-            if record.is_bad() {
-                let reason = record.reason.as_deref().unwrap_or("no reason given");
-                line.push_str(&printer.paint(format!("  bad: {reason}"), Tone::Bad));
-            }
-        }
+    let (mark, tone) = if is_active { ("*", Tone::Good) } else { (" ", Tone::Plain) };
+    let mut cells = vec![(mark.to_owned(), tone), (stored.name.tail(), tone)];
+    let Some(record) = &stored.record else {
+        cells.push(("unverified".to_owned(), Tone::Dim));
+        return cells;
+    };
+    cells.push((record.created_at.clone(), Tone::Dim));
+    if with_commit {
+        cells.push((record.author.clone(), Tone::Plain));
+        cells.push((record.subject.clone(), Tone::Plain));
     }
-    line
+    if record.is_bad() {
+        let reason = record.reason.as_deref().unwrap_or("no reason given");
+        cells.push((format!("bad: {reason}"), Tone::Bad));
+    }
+    cells
 }

@@ -35,9 +35,11 @@ pub enum GitError {
         revision: String,
         /// The repository's git directory.
         path: PathBuf,
-        /// What gix or git said, where it says more than "not found".
+        /// A branch or tag that is spelt like it.
+        near: Option<String>,
+        /// What gix said, where it says more than "not found".
         #[source]
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+        source: Option<gix::Error>,
     },
     /// The repository has no commit yet.
     #[error("`{}` has no commit yet", Shown(path))]
@@ -138,6 +140,7 @@ impl GitError {
         Some(match self {
             Self::NotARepository { .. } => "run it in a clone, or name one: `git dist -C DIR`".into(),
             Self::Untrusted { path } => format!("`git config --global --add safe.directory {}`", Shown(path)),
+            Self::NoSuchRevision { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::NoSuchRevision { .. } => "`git fetch --tags` if it was made elsewhere".into(),
             Self::Unborn { .. } => "commit dist.json first".into(),
             Self::Shallow { .. } => "`git fetch --unshallow`".into(),

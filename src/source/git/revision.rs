@@ -5,6 +5,7 @@ use gix::ObjectId;
 use gix::prelude::FindExt as _;
 
 use super::{GitError, Repository, Result};
+use crate::spelling::nearest;
 
 /// A commit, pinned: every later read of a run goes through its ids.
 #[derive(Clone, Debug)]
@@ -141,7 +142,7 @@ impl Repository {
                 Err(source) => return self.commit_id_by_git(asked).map_err(|_| self.unknown(asked, source)),
             }
         }
-        self.commit_id_by_git(asked).map_err(|source| self.unknown(asked, source))
+        self.commit_id_by_git(asked)
     }
 
     fn commit_id_by_git(&self, asked: &str) -> Result<ObjectId> {
@@ -153,12 +154,32 @@ impl Repository {
         })
     }
 
-    fn unknown(&self, asked: &str, source: impl std::error::Error + Send + Sync + 'static) -> GitError {
+    /// The error for a revision that names nothing. What gix says is passed on only where it says more than
+    /// that the reference is missing.
+    fn unknown(&self, asked: &str, source: gix::Error) -> GitError {
+        use gix::revision::spec::parse::Error;
+        let is_missing = source
+            .iter_errors()
+            .any(|error| matches!(error.downcast_ref::<Error>(), Some(Error::MissingReference { .. })));
+        let git_dir = self.git_dir();
         GitError::NoSuchRevision {
             revision: asked.to_owned(),
-            path: self.git_dir().to_owned(),
-            source: Some(Box::new(source)),
+            path: git_dir.canonicalize().unwrap_or_else(|_| git_dir.to_owned()),
+            near: self.nearest_reference(asked),
+            source: if is_missing { None } else { Some(source) },
         }
+    }
+
+    /// The branch or tag whose name is nearest to `asked`.
+    fn nearest_reference(&self, asked: &str) -> Option<String> {
+        let references = self.local.references().ok()?;
+        let names: Vec<String> = references
+            .all()
+            .ok()?
+            .filter_map(std::result::Result::ok)
+            .map(|reference| reference.name().shorten().to_string())
+            .collect();
+        nearest(asked, names.iter().map(String::as_str)).map(ToOwned::to_owned)
     }
 
     /// Follows annotated tags to the commit.
