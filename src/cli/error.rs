@@ -100,10 +100,10 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
             Action::Refuse(refusal) => Some(refusal.hint(&item.target)),
             _ => None,
         }),
-        RolloutError::Staging(StageError::Source(source))
-        | RolloutError::Stage { source: StageError::Source(source), .. }
-        | RolloutError::Content { source, .. }
-        | RolloutError::Git(source) => source.hint(),
+        RolloutError::Staging(StageError::Source(source)) | RolloutError::Source { source, .. } => {
+            source.hint()
+        }
+        RolloutError::Content { source, .. } | RolloutError::Git(source) => source.hint(),
         RolloutError::Staging(StageError::NoSpace { .. }) => {
             Some("`git dist prune --keep 1` removes old versions".to_owned())
         }

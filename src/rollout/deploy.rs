@@ -12,7 +12,8 @@ use crate::lock::Holder;
 use crate::manifest::{self, TargetSpec};
 use crate::plan::{self, Action, Candidate, Consent, Item, Kind, Plan, Refusal, Situation};
 use crate::project::Project;
-use crate::source::git::{Ancestry, ListOptions, Listing, Mode, Snapshot, Submodules};
+use crate::source::Listing;
+use crate::source::git::{Ancestry, ListOptions, Mode, Snapshot, Submodules};
 use crate::stage::{self, Content, Export, Previous, Sharing, Staged, StagingFolder};
 use crate::target;
 use crate::version::{
@@ -362,7 +363,7 @@ impl Prepared {
             exports.push(Export {
                 destination: item.destination.clone(),
                 folder,
-                content: Content { node: wanted.item.node, listing },
+                content: Content { mode: wanted.item.node.mode, listing, store: 0 },
                 record,
                 sharing: sharing(wanted.item.settings.link),
                 previous,
@@ -372,7 +373,7 @@ impl Prepared {
             indices.push(index);
         }
         let contents = snapshot.contents();
-        let staged = stage::export(exports, &contents, project.repository.hash_kind(), events)?;
+        let staged = stage::export(exports, &[&contents], project.repository.hash_kind(), events)?;
         Ok(indices.into_iter().zip(staged).collect())
     }
 

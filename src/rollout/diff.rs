@@ -7,6 +7,7 @@ use bstr::{BString, ByteSlice as _};
 use super::deploy::Prepared;
 use super::{Result, RolloutError};
 use crate::plan::{Action, Item};
+use crate::source::Contents as _;
 use crate::source::git::{Mode, ObjectId, Snapshot, blob_id};
 use crate::version::{Destination, FileListing, Record, Shelves, VersionName};
 
@@ -76,7 +77,7 @@ impl Prepared {
     /// What would be exported for the item `index`.
     fn exported(&self, index: usize, snapshot: &Snapshot<'_>) -> Result<Files> {
         let target = &self.plan.items[index].target;
-        let failed = |source| RolloutError::Content { target: target.clone(), source };
+        let failed = |source| RolloutError::Source { target: target.clone(), source };
         let listing = self.listing(index, snapshot)?;
         let contents = snapshot.contents();
         let mut reader = contents.reader();

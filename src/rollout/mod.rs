@@ -26,6 +26,7 @@ use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::plan::{Item, Kind};
 use crate::project::ProjectError;
+use crate::source::SourceError;
 use crate::source::git::GitError;
 use crate::stage::StageError;
 use crate::target::TargetError;
@@ -37,17 +38,6 @@ pub enum RolloutError {
     /// Destinations need a human; nothing was changed.
     #[error("{}", refusals(.0))]
     Refused(Vec<Item>),
-    /// A version could not be staged; nothing was changed.
-    #[error("cannot stage `{}` of target `{target}`", destination.display())]
-    Stage {
-        /// The target's name.
-        target: String,
-        /// The destination.
-        destination: PathBuf,
-        /// What went wrong.
-        #[source]
-        source: StageError,
-    },
     /// Content could not be read or written; nothing was changed.
     #[error(transparent)]
     Staging(#[from] StageError),
@@ -59,6 +49,15 @@ pub enum RolloutError {
         /// What went wrong.
         #[source]
         source: GitError,
+    },
+    /// The content of a target could not be read; nothing was changed.
+    #[error("target `{target}`")]
+    Source {
+        /// The target's name.
+        target: String,
+        /// What went wrong.
+        #[source]
+        source: SourceError,
     },
     /// Links could not be swapped; every one is as it was.
     #[error(transparent)]

@@ -86,14 +86,14 @@ fn remake(
     let export = Export {
         destination: destination.clone(),
         folder: Arc::new(StagingFolder::create(destination, &rollout)?),
-        content: Content { node, listing },
+        content: Content { mode: node.mode, listing, store: 0 },
         record: Record { mtimes: BTreeSet::new(), ..record.clone() },
         sharing: if record.writable { Sharing::Copy } else { Sharing::Auto },
         previous: None,
         shared: record.recipe.shared.clone(),
         mtime,
     };
-    let staged = stage::export(vec![export], &snapshot.contents(), repository.hash_kind(), events)?;
+    let staged = stage::export(vec![export], &[&snapshot.contents()], repository.hash_kind(), events)?;
     for staged in staged {
         if staged.record().content != record.content {
             let found = staged.record().content.clone();

@@ -1,3 +1,104 @@
-//! Where the content of a deployment comes from.
+//! Where the content of a deployment comes from: a revision in git, or a folder on disk.
+//!
+//! Either way a source is listed first and read later, from many threads. What is staged, shared, hashed and
+//! recorded does not depend on which of them it was.
 
+pub mod folder;
 pub mod git;
+
+use std::collections::BTreeSet;
+
+use bstr::{BStr, BString};
+
+use crate::disk::DiskError;
+
+pub use folder::FolderError;
+pub use git::{GitError, HashKind, Mode, Node, ObjectId};
+
+/// A file or link to export.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Path below the source, with `/` between components; empty when the source is a file or link itself.
+    pub path: BString,
+    /// File, executable or symlink.
+    pub mode: Mode,
+    /// Id of the content as the source has it.
+    pub id: ObjectId,
+    /// What the source needs to find and convert it.
+    handle: Handle,
+}
+
+/// A source's own note on an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Handle {
+    /// Index of the conversion that its bytes go through.
+    conversion: Option<u16>,
+    /// Index of the store it is in: 0 is the source itself, the others are submodules.
+    store: u16,
+}
+
+impl Entry {
+    /// True if the bytes on disk are those of the source, so that the id on disk is [`Entry::id`].
+    pub fn is_stored_as_is(&self) -> bool {
+        self.handle.conversion.is_none()
+    }
+}
+
+/// Everything below a source, in the order of `git ls-tree -r`.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Full path of the source, for messages.
+    pub root: BString,
+    /// The files and links.
+    pub entries: Vec<Entry>,
+    /// What beyond the source's own content decides the bytes: `commit` where `export-subst` is used,
+    /// `filter.<name>` for each filter that runs.
+    pub uses: BTreeSet<String>,
+}
+
+/// The bytes of what was listed, readable from many threads.
+pub trait Contents: Sync {
+    /// A reader for the calling thread.
+    fn reader(&self) -> Box<dyn Reader + '_>;
+}
+
+/// Reads the bytes of entries. Its buffers live as long as the reader, so that a thread allocates for its
+/// largest file only.
+pub trait Reader {
+    /// The bytes of `entry` as they are written; `root` is the listing's. The id is that of the bytes where it is
+    /// known without hashing them.
+    ///
+    /// # Errors
+    /// When the content is missing or broken, or a conversion fails.
+    fn read(&mut self, root: &BStr, entry: &Entry) -> Result<(&[u8], Option<ObjectId>), SourceError>;
+
+    /// Size in bytes of an entry that is written as it is stored, without reading it.
+    ///
+    /// # Errors
+    /// When the content is missing or broken.
+    fn size(&self, root: &BStr, entry: &Entry) -> Result<u64, SourceError>;
+}
+
+/// Why a source could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The repository.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The disk said no.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl SourceError {
+    /// The next step that helps, if there is a usual one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Git(source) => source.hint(),
+            Self::Folder(_) | Self::Disk(_) => None,
+        }
+    }
+}

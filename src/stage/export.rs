@@ -10,7 +10,8 @@ use bstr::{BStr, BString, ByteSlice as _};
 use super::share::{Refused, Sharing, permissions, share};
 use super::{Content, Progress, StageError, Staged, StagingFolder, content_of};
 use crate::disk::{Dir, on_disk};
-use crate::source::git::{Contents, Entry, HashKind, Mode, ObjectId, Reader, blob_id};
+use crate::source::git::blob_id;
+use crate::source::{Contents, Entry, HashKind, Mode, ObjectId, Reader};
 use crate::version::{Destination, FileListing, ListedFile, Record, VersionName};
 
 /// One version to be staged.
@@ -70,7 +71,7 @@ const BATCH: usize = 64;
 /// When content cannot be read or written, or will not fit.
 pub fn export(
     exports: Vec<Export>,
-    contents: &Contents,
+    contents: &[&dyn Contents],
     kind: HashKind,
     progress: &dyn Progress,
 ) -> Result<Vec<Staged>, StageError> {
@@ -119,7 +120,7 @@ fn make_directories(
 ) -> Result<Vec<Option<Dir>>, StageError> {
     let mut roots = Vec::new();
     for ((export, name), entries) in exports.iter().zip(names).zip(kept) {
-        if export.content.node.mode != Mode::Directory {
+        if export.content.mode != Mode::Directory {
             roots.push(None);
             continue;
         }
@@ -161,7 +162,7 @@ fn split(path: &BStr) -> (&BStr, &BStr) {
 fn batches<'e>(exports: &[Export], kept: &'e [Vec<Entry>]) -> Vec<Batch<'e>> {
     let mut batches = Vec::new();
     for (item, entries) in kept.iter().enumerate() {
-        if exports[item].content.node.mode != Mode::Directory {
+        if exports[item].content.mode != Mode::Directory {
             batches.push(Batch { item, directory: BStr::new(""), entries });
             continue;
         }
@@ -179,14 +180,14 @@ struct Run<'r> {
     exports: &'r [Export],
     names: &'r [String],
     roots: &'r [Option<Dir>],
-    contents: &'r Contents,
+    contents: &'r [&'r dyn Contents],
     progress: &'r dyn Progress,
 }
 
 impl Run<'_> {
     /// Refuses before a byte is written where the content cannot fit. Converted files count as stored.
     fn check_space(&self, kept: &[Vec<Entry>]) -> Result<(), StageError> {
-        let reader = self.contents.reader();
+        let readers: Vec<_> = self.contents.iter().map(|contents| contents.reader()).collect();
         let mut needed: BTreeMap<u64, (u64, usize)> = BTreeMap::new();
         for (item, entries) in kept.iter().enumerate() {
             let export = &self.exports[item];
@@ -194,7 +195,9 @@ impl Run<'_> {
             let device = export.folder.versions.device()?;
             let sum = &mut needed.entry(device).or_insert((0, item)).0;
             for entry in entries.iter().filter(|entry| previous.find(entry).is_none()) {
-                *sum = sum.saturating_add(reader.size(export.content.listing.root.as_bstr(), entry)?);
+                *sum = sum.saturating_add(
+                    readers[export.content.store].size(export.content.listing.root.as_bstr(), entry)?,
+                );
             }
         }
         for (needed, item) in needed.into_values() {
@@ -214,7 +217,7 @@ impl Run<'_> {
         let refused = Refused::default();
         let known: Vec<Known<'_>> = self.exports.iter().map(Known::new).collect();
         let work = || {
-            let mut reader = self.contents.reader();
+            let mut readers: Vec<_> = self.contents.iter().map(|contents| contents.reader()).collect();
             let mut mine = Vec::new();
             let result = loop {
                 if failed.load(Ordering::Relaxed) {
@@ -224,7 +227,7 @@ impl Run<'_> {
                 if self.progress.is_interrupted() {
                     break Err(StageError::Interrupted);
                 }
-                if let Err(error) = self.write(batch, &mut reader, &known[batch.item], &refused, &mut mine) {
+                if let Err(error) = self.write(batch, &mut readers, &known[batch.item], &refused, &mut mine) {
                     break Err(error);
                 }
             };
@@ -256,12 +259,13 @@ impl Run<'_> {
     fn write(
         &self,
         batch: &Batch<'_>,
-        reader: &mut Reader<'_>,
+        readers: &mut [Box<dyn Reader + '_>],
         known: &Known<'_>,
         refused: &Refused,
         written: &mut Vec<Written>,
     ) -> Result<(), StageError> {
         let export = &self.exports[batch.item];
+        let reader = &mut *readers[export.content.store];
         let opened;
         let to = match &self.roots[batch.item] {
             None => &export.folder.folder,
@@ -308,7 +312,7 @@ impl Run<'_> {
 /// Writes one file or link; returns the id of what is on disk, its size, and the time it got.
 fn write_entry(
     export: &Export,
-    reader: &mut Reader<'_>,
+    reader: &mut dyn Reader,
     to: &Dir,
     name: &Path,
     entry: &Entry,
@@ -387,7 +391,7 @@ fn finish(
     }
     record.files = files.len() as u64;
     let listing = FileListing::new(files);
-    let listing = match content.node.mode {
+    let listing = match content.mode {
         Mode::Directory => {
             record.content = content_of(kind, &listing);
             Some(listing)

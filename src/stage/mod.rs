@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::disk::{self, Dir, DiskError, Kind};
-use crate::source::git::{GitError, HashKind, Listing, Node, tree_id};
+use crate::source::git::tree_id;
+use crate::source::{HashKind, Listing, Mode, SourceError};
 use crate::version::{Destination, FileListing, Record, VersionName};
 
 pub use export::{Export, Previous, export};
@@ -26,7 +27,7 @@ pub const STAGING: &str = ".staging-";
 pub enum StageError {
     /// The content could not be read from the repository.
     #[error(transparent)]
-    Source(#[from] GitError),
+    Source(#[from] SourceError),
     /// The disk said no.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -304,11 +305,13 @@ fn content_of(kind: HashKind, listing: &FileListing) -> String {
     tree_id(kind, &listing.tree_entries()).to_string()
 }
 
-/// What one source holds, listed, with the node it starts from.
+/// What one source holds, listed.
 #[derive(Clone, Debug)]
 pub struct Content {
-    /// What the source is.
-    pub node: Node,
+    /// What the source is itself: a file, a directory, a link.
+    pub mode: Mode,
     /// Its files and links.
     pub listing: Listing,
+    /// Which of the contents that [`export`] is given holds the bytes.
+    pub store: usize,
 }

@@ -1,7 +1,5 @@
 //! Checking a version against its record and listing: every byte is hashed again.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +8,8 @@ use bstr::{BStr, BString, ByteSlice as _};
 
 use super::{FileListing, ListedFile, ListingError, Record, VersionName};
 use crate::disk::{self, Dir, DiskError, Kind, on_disk};
-use crate::source::git::{BlobHasher, HashKind, Mode, ObjectId, blob_id, tree_id};
+use crate::source::folder;
+use crate::source::git::{HashKind, Mode, ObjectId, blob_id, tree_id};
 
 /// One way in which a version is not what its record says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,7 +156,7 @@ fn compare(
             Ok((!is_same).then_some("leads elsewhere"))
         }
         (Mode::File | Mode::Executable, Kind::File) => {
-            if hash(&dir.open_file(name)?, stat.size, kind, &dir.join(name))? != file.id {
+            if folder::hash(&dir.open_file(name)?, stat.size, kind, &dir.join(name))? != file.id {
                 return Ok(Some("content"));
             }
             let is_executable = stat.mode & 0o100 != 0;
@@ -167,18 +166,6 @@ fn compare(
             Ok((!writable && stat.mode & 0o222 != 0).then_some("mode: writable"))
         }
         _ => Ok(Some("is of another kind")),
-    }
-}
-
-fn hash(mut file: &File, size: u64, kind: HashKind, path: &Path) -> disk::Result<ObjectId> {
-    let failed = |source| DiskError { act: "read", path: path.to_owned(), source };
-    let mut hasher = BlobHasher::new(kind, size);
-    let mut buffer = vec![0; usize::try_from(size).unwrap_or(usize::MAX).clamp(1, 1 << 18)];
-    loop {
-        match file.read(&mut buffer).map_err(failed)? {
-            0 => return Ok(hasher.finish()),
-            read => hasher.update(&buffer[..read]),
-        }
     }
 }
 

@@ -8,48 +8,48 @@ use gix::ObjectId;
 use gix::attrs::search::MetadataCollection;
 use gix::filter::plumbing;
 
-use super::listing::{Conversion, Entry};
+use super::listing::Conversion;
 use super::snapshot::{join, read_checked};
 use super::subst::Subst;
 use super::{GitError, Result, encoding};
+use crate::source::{Contents, Entry, Reader, SourceError};
 
-/// The contents of a snapshot's listings. Shared between threads; each reads through its own [`Reader`].
-pub struct Contents {
+/// The contents of a snapshot's listings.
+pub struct GitContents {
     pub(super) stores: Vec<gix::ThreadSafeRepository>,
     pub(super) conversions: Vec<Conversion>,
     pub(super) drivers: Vec<plumbing::Driver>,
     pub(super) subst: Arc<Subst>,
 }
 
-/// Reads blobs. Its buffers live as long as the reader, so that a thread allocates for its largest file only.
-pub struct Reader<'c> {
-    contents: &'c Contents,
+struct GitReader<'c> {
+    contents: &'c GitContents,
     stores: Vec<gix::Repository>,
     raw: Vec<u8>,
     converted: Vec<u8>,
     converter: Option<Converter>,
 }
 
-impl Contents {
-    /// A reader for the calling thread.
-    pub fn reader(&self) -> Reader<'_> {
+impl Contents for GitContents {
+    fn reader(&self) -> Box<dyn Reader + '_> {
         let stores = self.stores.iter().map(gix::ThreadSafeRepository::to_thread_local).collect();
-        Reader { contents: self, stores, raw: Vec::new(), converted: Vec::new(), converter: None }
+        Box::new(GitReader {
+            contents: self,
+            stores,
+            raw: Vec::new(),
+            converted: Vec::new(),
+            converter: None,
+        })
     }
 }
 
-impl Reader<'_> {
-    /// The bytes of `entry` as they are written, `root` being the source's full path. The id is that of the
-    /// bytes where they are the stored ones; converted bytes have to be hashed.
-    ///
-    /// # Errors
-    /// When the blob is missing or broken, or a conversion fails.
-    pub fn read(&mut self, root: &BStr, entry: &Entry) -> Result<(&[u8], Option<ObjectId>)> {
+impl Reader for GitReader<'_> {
+    fn read(&mut self, root: &BStr, entry: &Entry) -> Result<(&[u8], Option<ObjectId>), SourceError> {
         let path = full_path(root, entry.path.as_bstr());
         let what = || format!("`{path}`");
-        let store = &self.stores[usize::from(entry.store)];
+        let store = &self.stores[usize::from(entry.handle.store)];
         read_checked(store, entry.id, gix::objs::Kind::Blob, &what(), &mut self.raw)?;
-        let Some(index) = entry.conversion else { return Ok((&self.raw, Some(entry.id))) };
+        let Some(index) = entry.handle.conversion else { return Ok((&self.raw, Some(entry.id))) };
         let conversion = &self.contents.conversions[usize::from(index)];
         let converter = match &mut self.converter {
             Some(converter) => converter,
@@ -64,7 +64,7 @@ impl Reader<'_> {
             &mut self.converted,
         )?;
         if conversion.filter.as_deref() == Some("lfs") && is_lfs_pointer(&self.converted) {
-            return Err(GitError::LfsPointer { path });
+            return Err(GitError::LfsPointer { path }.into());
         }
         if conversion.subst
             && let Some(expanded) = self.contents.subst.expand(&self.converted)?
@@ -74,18 +74,11 @@ impl Reader<'_> {
         Ok((&self.converted, None))
     }
 
-    /// Size in bytes of an entry that is written as stored, without decoding it.
-    ///
-    /// # Errors
-    /// When the blob is missing or broken.
-    pub fn size(&self, root: &BStr, entry: &Entry) -> Result<u64> {
-        let header = self.stores[usize::from(entry.store)].find_header(entry.id);
+    fn size(&self, root: &BStr, entry: &Entry) -> Result<u64, SourceError> {
+        let header = self.stores[usize::from(entry.handle.store)].find_header(entry.id);
         let what = || format!("`{}`", full_path(root, entry.path.as_bstr()));
-        header.map(|header| header.size()).map_err(|source| GitError::CorruptObject {
-            what: what(),
-            id: entry.id,
-            source: Some(source),
-        })
+        let corrupt = |source| GitError::CorruptObject { what: what(), id: entry.id, source: Some(source) };
+        Ok(header.map(|header| header.size()).map_err(corrupt)?)
     }
 }
 
@@ -109,7 +102,7 @@ struct Converter {
 }
 
 impl Converter {
-    fn new(repo: &gix::Repository, contents: &Contents) -> Result<Self> {
+    fn new(repo: &gix::Repository, contents: &GitContents) -> Result<Self> {
         let unreadable = |source| GitError::Other { act: "prepare the conversion of files".into(), source };
         let context = repo.command_context().map_err(unreadable)?;
         let mut drivers = contents.drivers.clone();
@@ -138,7 +131,7 @@ impl Converter {
 
     fn convert(
         &mut self,
-        contents: &Contents,
+        contents: &GitContents,
         index: usize,
         path: &BStr,
         raw: &[u8],

@@ -1,6 +1,6 @@
 //! What of a source is exported: one walk over its trees, with the attributes of the commit.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice as _};
@@ -8,10 +8,11 @@ use gix::ObjectId;
 
 use super::attributes::AttributeStack;
 pub use super::attributes::Conversion;
-use super::content::Contents;
+use super::content::GitContents;
 use super::snapshot::{Mode, Node, Snapshot, join, read_checked, read_tree};
 use super::subst::Subst;
 use super::{GitError, Repository, Result, submodule};
+use crate::source::{Entry, Handle, Listing};
 
 /// What to do with a submodule inside a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,40 +35,6 @@ pub struct ListOptions {
     pub submodules: Submodules,
     /// Export `.gitattributes`, `.gitignore` and `.gitmodules` too.
     pub all: bool,
-}
-
-/// A file or link to export.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Path below the source, with `/` between components; empty when the source is a file or link itself.
-    pub path: BString,
-    /// File, executable or symlink.
-    pub mode: Mode,
-    /// Id of the blob as stored.
-    pub id: ObjectId,
-    /// Index of the conversion in the snapshot's table; `None` when bytes are written as stored.
-    pub(super) conversion: Option<u16>,
-    /// Index of the object store: 0 is the repository itself, the others are submodules.
-    pub(super) store: u16,
-}
-
-impl Entry {
-    /// True if the bytes on disk are the stored ones, so that the id on disk is [`Entry::id`].
-    pub fn is_stored_as_is(&self) -> bool {
-        self.conversion.is_none()
-    }
-}
-
-/// Everything below a source, in the order of `git ls-tree -r`.
-#[derive(Clone, Debug, Default)]
-pub struct Listing {
-    /// Full path of the source in the repository.
-    pub root: BString,
-    /// The files and links.
-    pub entries: Vec<Entry>,
-    /// What beyond the source's own content decides the bytes: `commit` where `export-subst` is used,
-    /// `filter.<name>` for each filter that runs.
-    pub uses: BTreeSet<String>,
 }
 
 /// What the listings of one snapshot share: object stores, conversions and the attribute stack.
@@ -173,10 +140,10 @@ impl Snapshot<'_> {
     }
 
     /// The contents of everything that was listed so far, readable from many threads.
-    pub fn contents(&self) -> Contents {
+    pub fn contents(&self) -> GitContents {
         let tables = self.tables.borrow();
         let git_dir = self.repository.git_dir();
-        Contents {
+        GitContents {
             stores: tables.stores.clone(),
             conversions: tables.conversions.clone(),
             drivers: tables.drivers.clone(),
@@ -361,7 +328,12 @@ impl Walk<'_> {
                 self.listing.uses.insert(format!("filter.{filter}"));
             }
         }
-        self.listing.entries.push(Entry { path: below.to_owned(), mode, id, conversion, store: place.store });
+        self.listing.entries.push(Entry {
+            path: below.to_owned(),
+            mode,
+            id,
+            handle: Handle { conversion, store: place.store },
+        });
         Ok(())
     }
 

@@ -16,11 +16,11 @@ mod snapshot;
 mod submodule;
 mod subst;
 
-pub use content::{Contents, Reader};
+pub use content::GitContents;
 pub use error::{GitError, Result};
 pub use gix::ObjectId;
 pub use gix::hash::Kind as HashKind;
-pub use listing::{Conversion, Entry, ListOptions, Listing, Submodules};
+pub use listing::{Conversion, ListOptions, Submodules};
 pub use object::{BlobHasher, TreeEntry, blob_id, tree_id};
 pub use repository::Repository;
 pub use revision::{Ancestry, Author, Revision};
