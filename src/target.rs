@@ -237,8 +237,11 @@ pub fn resolve(
     names: &[&str],
 ) -> Result<Resolved, TargetError> {
     let mut resolved = Resolved { items: Vec::new(), missing: Vec::new() };
+    let mut others = Vec::new();
     for (name, spec) in &request.manifest.targets {
         if !names.contains(&name.as_str()) {
+            // What is wrong with it is told when it is its turn.
+            others.extend(one(request, snapshot, name, spec).unwrap_or_default());
             continue;
         }
         let found = one(request, snapshot, name, spec)?;
@@ -256,7 +259,7 @@ pub fn resolve(
         }
         resolved.items.extend(found);
     }
-    check_collisions(&resolved.items)?;
+    check_collisions(&resolved.items, &others)?;
     Ok(resolved)
 }
 
@@ -423,24 +426,36 @@ fn destination(
     })
 }
 
-fn check_collisions(items: &[Item]) -> Result<(), TargetError> {
-    let mut by_path: HashMap<&std::path::Path, &Item> = HashMap::new();
-    let mut shelves: HashMap<PathBuf, &Item> = HashMap::new();
-    for item in items {
-        if let Some(first) = by_path.insert(item.destination.path(), item) {
-            return Err(TargetError::SameDestination {
-                destination: item.destination.clone(),
-                first: first.target.clone(),
-                first_source: first.source.clone(),
-                second: item.target.clone(),
-                second_source: item.source.clone(),
-            });
+/// Refuses destinations that `selected` items share with each other or with `others`, and those that lie inside
+/// one another.
+fn check_collisions(selected: &[Item], others: &[Item]) -> Result<(), TargetError> {
+    let all = || selected.iter().map(|item| (item, true)).chain(others.iter().map(|item| (item, false)));
+    let mut by_path: HashMap<&std::path::Path, (&Item, bool)> = HashMap::new();
+    let mut shelves: HashMap<PathBuf, (&Item, bool)> = HashMap::new();
+    for (item, is_selected) in all() {
+        // Two that were not selected may wait for their turn.
+        match by_path.insert(item.destination.path(), (item, is_selected)) {
+            Some((first, first_is_selected)) if first_is_selected || is_selected => {
+                return Err(TargetError::SameDestination {
+                    destination: item.destination.clone(),
+                    first: first.target.clone(),
+                    first_source: first.source.clone(),
+                    second: item.target.clone(),
+                    second_source: item.source.clone(),
+                });
+            }
+            _ => {}
         }
-        shelves.insert(item.destination.versions_folder(), item);
+        let shelf = shelves.entry(item.destination.versions_folder()).or_insert((item, is_selected));
+        if is_selected && !shelf.1 {
+            *shelf = (item, is_selected);
+        }
     }
-    for item in items {
+    for (item, is_selected) in all() {
         for above in item.destination.path().ancestors().skip(1) {
-            if let Some(outer) = by_path.get(above).or_else(|| shelves.get(above)) {
+            let outer = by_path.get(above).or_else(|| shelves.get(above));
+            if let Some((outer, _)) = outer.filter(|(_, outer_is_selected)| *outer_is_selected || is_selected)
+            {
                 return Err(TargetError::Nested {
                     inner: item.destination.clone(),
                     inner_target: item.target.clone(),

@@ -318,6 +318,12 @@ fn write_entry(
     entry: &Entry,
 ) -> Result<(ObjectId, u64, Option<i64>), StageError> {
     let (bytes, id) = reader.read(export.content.listing.root.as_bstr(), entry)?;
+    if entry.mode == Mode::Symlink && export.content.node.mode == Mode::Symlink {
+        // The version stands one folder below its destination, from where users follow it.
+        let text = if bytes.starts_with(b"/") { bytes.to_owned() } else { [b"../", bytes].concat() };
+        to.symlink(on_disk(text.as_bstr()), name)?;
+        return Ok((blob_id(entry.id.kind(), &text), text.len() as u64, None));
+    }
     let id = id.unwrap_or_else(|| blob_id(entry.id.kind(), bytes));
     let size = bytes.len() as u64;
     if entry.mode == Mode::Symlink {

@@ -18,9 +18,9 @@ pub enum GitError {
     NotARepository {
         /// The folder that was searched from.
         path: PathBuf,
-        /// What gix said.
+        /// What gix said, where it says more than "not found".
         #[source]
-        source: gix::Error,
+        source: Option<gix::Error>,
     },
     /// The repository belongs to somebody else, and `safe.directory` does not list it.
     #[error("the repository `{}` is owned by somebody else", Shown(path))]
@@ -33,7 +33,7 @@ pub enum GitError {
     NoSuchRevision {
         /// The revision as asked.
         revision: String,
-        /// The repository's git directory.
+        /// The repository.
         path: PathBuf,
         /// A branch or tag that is spelt like it.
         near: Option<String>,
@@ -44,7 +44,7 @@ pub enum GitError {
     /// The repository has no commit yet.
     #[error("`{}` has no commit yet", Shown(path))]
     Unborn {
-        /// The repository's git directory.
+        /// The repository.
         path: PathBuf,
     },
     /// The clone's history is cut off, so that commits cannot be counted.

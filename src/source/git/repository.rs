@@ -55,6 +55,13 @@ impl Repository {
         self.local.workdir()
     }
 
+    /// What a person knows the repository by, for messages: the top of the working tree, or the git directory of a
+    /// bare one, as an absolute path.
+    pub(super) fn place(&self) -> PathBuf {
+        let path = self.workdir().unwrap_or_else(|| self.git_dir());
+        path.canonicalize().unwrap_or_else(|_| absolute(path))
+    }
+
     /// The hash that names objects here.
     pub fn hash_kind(&self) -> gix::hash::Kind {
         self.local.object_hash()
@@ -79,11 +86,7 @@ impl Repository {
         let url = name.and_then(|name| config.string(&format!("remote.{name}.url")));
         match url {
             Some(url) => without_credentials(&url.to_string()),
-            None => {
-                let path = self.workdir().unwrap_or_else(|| self.git_dir());
-                let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-                crate::disk::Shown(&path).to_string()
-            }
+            None => crate::disk::Shown(&self.place()).to_string(),
         }
     }
 
@@ -139,11 +142,18 @@ fn refused(path: &Path, source: gix::Error) -> GitError {
     if told.contains("safe.directory") || told.contains("unsafe") || told.contains("untrusted") {
         return GitError::Untrusted { path: absolute(path) };
     }
-    GitError::NotARepository { path: absolute(path), source }
+    GitError::NotARepository { path: absolute(path), source: beyond_not_found(source) }
+}
+
+/// What gix says where that is more than "not found", which the message already says.
+pub(super) fn beyond_not_found(source: gix::Error) -> Option<gix::Error> {
+    (!source.classify().is_not_found()).then_some(source)
 }
 
 fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // Without the `.` that a relative path may leave inside.
+    path.components().collect()
 }
 
 /// The URL without user and password, as far as it has any: what reaches records, logs and messages.

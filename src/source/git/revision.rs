@@ -4,6 +4,7 @@ use bstr::ByteSlice as _;
 use gix::ObjectId;
 use gix::prelude::FindExt as _;
 
+use super::repository::beyond_not_found;
 use super::{GitError, Repository, Result};
 use crate::spelling::nearest;
 
@@ -136,10 +137,10 @@ impl Repository {
             match self.local.rev_parse_single(asked) {
                 Ok(id) => return self.peel(asked, id.detach()),
                 Err(_) if asked == "HEAD" && self.local.head().is_ok_and(|head| head.is_unborn()) => {
-                    return Err(GitError::Unborn { path: self.git_dir().to_owned() });
+                    return Err(GitError::Unborn { path: self.place() });
                 }
                 // What gix cannot read, git may: `main@{yesterday}`, `:/text`.
-                Err(source) => return self.commit_id_by_git(asked).map_err(|_| self.unknown(asked, source)),
+                Err(source) => return self.commit_id_by_git(asked).or(Err(self.unknown(asked, source))),
             }
         }
         self.commit_id_by_git(asked)
@@ -147,27 +148,29 @@ impl Repository {
 
     fn commit_id_by_git(&self, asked: &str) -> Result<ObjectId> {
         let commit = format!("{asked}^{{commit}}");
-        let printed = self.git(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])?;
+        let printed = match self.git(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]) {
+            Ok(printed) => printed,
+            // Quiet about a revision that is none; what it does say (an ambiguous id) is worth repeating.
+            Err(GitError::Command { stderr, .. }) => {
+                let said = gix::Error::from_error(gix::error::message!("{stderr}"));
+                let said = (!stderr.is_empty()).then_some(said);
+                return Err(self.no_such_revision(asked, said));
+            }
+            Err(error) => return Err(error),
+        };
         ObjectId::from_hex(printed.trim().as_bytes()).map_err(|source| GitError::Other {
             act: format!("read what `git rev-parse` printed for `{asked}`"),
             source,
         })
     }
 
-    /// The error for a revision that names nothing. What gix says is passed on only where it says more than
-    /// that the reference is missing.
     fn unknown(&self, asked: &str, source: gix::Error) -> GitError {
-        use gix::revision::spec::parse::Error;
-        let is_missing = source
-            .iter_errors()
-            .any(|error| matches!(error.downcast_ref::<Error>(), Some(Error::MissingReference { .. })));
-        let git_dir = self.git_dir();
-        GitError::NoSuchRevision {
-            revision: asked.to_owned(),
-            path: git_dir.canonicalize().unwrap_or_else(|_| git_dir.to_owned()),
-            near: self.nearest_reference(asked),
-            source: if is_missing { None } else { Some(source) },
-        }
+        self.no_such_revision(asked, beyond_not_found(source))
+    }
+
+    fn no_such_revision(&self, asked: &str, source: Option<gix::Error>) -> GitError {
+        let near = self.nearest_reference(asked);
+        GitError::NoSuchRevision { revision: asked.to_owned(), path: self.place(), near, source }
     }
 
     /// The branch or tag whose name is nearest to `asked`.

@@ -48,16 +48,13 @@ fn a_revision_that_is_none_is_an_error() {
     let repo = project(&sandbox, "project");
     let blob = repo.id("HEAD:tool");
     let before = tree(sandbox.path());
-    insta::assert_snapshot!(repo.dist(["--rev", "v9"]).snapshot(), @r#"
+    insta::assert_snapshot!(repo.dist(["--rev", "v9"]).snapshot(), @"
     exit code: 1
     ----- stdout
     ----- stderr
-    error: revision `v9` not found in `./.git`
-      caused by: couldn't parse revision, input="v9"
-      caused by: Reference "v9" could not be found
-      caused by: NotFound
+    error: revision `v9` not found in `[SANDBOX]/project`
     hint: `git fetch --tags` if it was made elsewhere
-    "#);
+    ");
     for odd in [
         "",
         "--all",
@@ -81,7 +78,7 @@ fn a_repository_without_commits_says_so() {
     exit code: 1
     ----- stdout
     ----- stderr
-    error: `./.git` has no commit yet
+    error: `[SANDBOX]/project` has no commit yet
     hint: commit dist.json first
     ");
 }
