@@ -135,9 +135,40 @@ impl Project {
     ) -> Result<Self, ProjectError> {
         let repository = Repository::discover(start)?;
         let revision = repository.resolve(asked)?;
+        let from = folder_of(&repository, start);
+        Self::read(repository, revision, from, manifest, process)
+    }
+
+    /// Reads the project of the repository whose git directory is `git_dir`, at `commit`, which `branch` has been
+    /// seen to point to: records name the branch. The manifest is looked for at the top of the repository;
+    /// `manifest` names its path instead.
+    ///
+    /// # Errors
+    /// As [`Project::open`].
+    pub fn open_branch(
+        git_dir: &Path,
+        branch: &str,
+        commit: &str,
+        manifest: Option<&str>,
+        process: &BTreeMap<String, OsString>,
+    ) -> Result<Self, ProjectError> {
+        let repository = Repository::at(git_dir)?;
+        let resolved = repository.resolve(commit)?;
+        let revision = Revision { asked: branch.to_owned(), branch: Some(branch.to_owned()), ..resolved };
+        Self::read(repository, revision, BString::default(), manifest, process)
+    }
+
+    /// Reads the manifest found in the folder `from` or above it, or the one that is `named`.
+    fn read(
+        repository: Repository,
+        revision: Revision,
+        from: BString,
+        named: Option<&str>,
+        process: &BTreeMap<String, OsString>,
+    ) -> Result<Self, ProjectError> {
         let (folder, parsed) = {
             let snapshot = Snapshot::new(&repository, revision.clone());
-            find_manifest(&snapshot, start, manifest)?
+            find_manifest(&snapshot, from, named)?
         };
         let mut warnings: Vec<Doubt> = parsed
             .warnings
@@ -148,7 +179,7 @@ impl Project {
             let snapshot = Snapshot::new(&repository, revision.clone());
             let files = RevisionFiles { snapshot: &snapshot, folder: folder.as_bstr(), process };
             read_environment(&files, process).map_err(|source| ProjectError::Environment {
-                revision: asked.to_owned(),
+                revision: revision.asked.clone(),
                 source: Box::new(source),
             })?
         };
@@ -224,7 +255,7 @@ fn read_environment(
 /// The folder that holds the manifest, and the manifest.
 fn find_manifest(
     snapshot: &Snapshot<'_>,
-    start: &Path,
+    from: BString,
     named: Option<&str>,
 ) -> Result<(BString, crate::manifest::Parsed), ProjectError> {
     let asked = snapshot.revision().asked.clone();
@@ -232,7 +263,7 @@ fn find_manifest(
         Some(path) => {
             BString::from(path.trim_start_matches("./").rsplit_once('/').map_or("", |(folder, _)| folder))
         }
-        None => folder_of(snapshot.repository(), start),
+        None => from,
     };
     let file = named.map_or(MANIFEST, |path| path.rsplit('/').next().unwrap_or(path));
     let mut folder = from.clone();

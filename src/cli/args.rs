@@ -171,6 +171,7 @@ pub(super) enum Command {
     Schema(Schema),
     Completions(Completions),
     Man(Man),
+    Hook(super::hook::Hook),
 }
 
 /// Show what is active, and which versions there are

@@ -207,9 +207,24 @@ pub(super) fn item_line(printer: &Printer, item: &Item) -> String {
 
 /// What happens, to which target, where, from what to what.
 fn cells(item: &Item) -> Vec<(String, Tone)> {
+    let (tone, change) = change(item);
+    let mut cells = vec![
+        (item.action.word().to_owned(), tone),
+        (item.target.clone(), Tone::Strong),
+        (item.destination.as_str().to_owned(), Tone::Plain),
+        (change, tone),
+    ];
+    if !item.warnings.is_empty() {
+        cells.push((format!("({})", item.warnings.join("; ")), Tone::Changed));
+    }
+    cells
+}
+
+/// What changes at one item, in words.
+pub(super) fn change(item: &Item) -> (Tone, String) {
     let tail = VersionName::tail;
     let from = item.from.as_ref().map_or_else(|| "new".to_owned(), tail);
-    let (tone, change) = match &item.action {
+    match &item.action {
         Action::Create { name, .. } => (Tone::Good, format!("{from} -> {}", name.tail())),
         Action::Relink { to, .. } => (Tone::Changed, format!("{from} -> {}", to.tail())),
         Action::Unchanged { version } => (Tone::Dim, version.tail()),
@@ -222,15 +237,5 @@ fn cells(item: &Item) -> Vec<(String, Tone)> {
         Action::Repair { version } => (Tone::Changed, version.tail()),
         Action::Skip { reason } => (Tone::Dim, reason.clone()),
         Action::Refuse(refusal) => (Tone::Bad, refusal.message()),
-    };
-    let mut cells = vec![
-        (item.action.word().to_owned(), tone),
-        (item.target.clone(), Tone::Strong),
-        (item.destination.as_str().to_owned(), Tone::Plain),
-        (change, tone),
-    ];
-    if !item.warnings.is_empty() {
-        cells.push((format!("({})", item.warnings.join("; ")), Tone::Changed));
     }
-    cells
 }

@@ -31,6 +31,8 @@ pub(super) enum CliError {
     Rollout(#[from] RolloutError),
     #[error(transparent)]
     Inventory(#[from] InventoryError),
+    #[error(transparent)]
+    Hook(#[from] crate::hook::Error),
     #[error("the environment cannot be used")]
     Environment(#[from] Box<EnvironmentError>),
     #[error("cannot enter `{}`", crate::disk::Shown(path))]
@@ -70,6 +72,7 @@ impl CliError {
         match self {
             Self::Project(source) => source.hint(),
             Self::Inventory(source) => source.hint(),
+            Self::Hook(source) => source.hint(),
             Self::Environment(source) => source.hint(),
             Self::Rollout(source) => rollout_hint(source),
             Self::Told { hint, .. } => hint.clone(),

@@ -9,6 +9,7 @@ mod diff;
 mod doctor;
 mod env;
 mod error;
+mod hook;
 mod init;
 mod json;
 mod log;
@@ -73,5 +74,6 @@ fn run(cli: Cli, printer: &Printer) -> Result<u8, CliError> {
         Some(Command::Schema(_)) => manual::schema(&context),
         Some(Command::Completions(arguments)) => manual::completions(&context, &arguments),
         Some(Command::Man(arguments)) => manual::man(&context, &arguments),
+        Some(Command::Hook(arguments)) => hook::run(&context, arguments),
     }
 }

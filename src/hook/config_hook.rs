@@ -90,13 +90,12 @@ pub(super) fn write(repository: &Repository, hook: HookName, binary: &str) -> Re
     set(repository, &format!("{section}.event"), hook.as_str())
 }
 
-/// Removes the hook of one event; says whether there was one.
-pub(super) fn remove(repository: &Repository, hook: HookName) -> Result<bool, Error> {
-    if read(repository, hook)?.command.is_none() {
-        return Ok(false);
+/// Removes the hook of one event, if there is one.
+pub(super) fn remove(repository: &Repository, hook: HookName) -> Result<(), Error> {
+    if read(repository, hook)?.command.is_some() {
+        repository.git(["config", "--local", "--remove-section", &section(hook)])?;
     }
-    repository.git(["config", "--local", "--remove-section", &section(hook)])?;
-    Ok(true)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -254,6 +254,7 @@ mod tests {
             settings: Settings {
                 branch: Some("main".to_owned()),
                 targets: Vec::new(),
+                manifest: None,
                 require_signed: false,
                 auto: true,
                 on: BTreeSet::new(),

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::project::MANIFEST;
+
 use super::hook_file::{HookFile, Step};
 use super::settings::{set, set_all, unset};
 use super::{Error, GitVersion, HookName, Repository, Settings, Widening, block, config_hook};
@@ -18,12 +20,16 @@ pub struct Options {
     pub branch: Option<String>,
     /// The targets to deploy. Empty: those of `dist.target`, else all.
     pub targets: Vec<String>,
+    /// The path of the manifest in the repository. None: leave `dist.manifest` as it is.
+    pub manifest: Option<String>,
     /// Further events that deploy. Empty: those of `dist.on`.
     pub on: BTreeSet<Widening>,
     /// Let the manifest's commands run from a hook. False leaves an earlier permission as it is.
     pub allow_commands: bool,
     /// The absolute path by which hooks call `git-dist`; see [`stable_binary`].
     pub binary: PathBuf,
+    /// Look at everything and change nothing.
+    pub dry_run: bool,
 }
 
 /// Where hooks are kept.
@@ -56,6 +62,22 @@ pub enum Action {
     Restored,
     /// There was none of ours.
     Absent,
+}
+
+impl Action {
+    /// The word for messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Added => "added to",
+            Self::Wrapped => "wrapped",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Removed => "removed",
+            Self::Restored => "restored",
+            Self::Absent => "absent",
+        }
+    }
 }
 
 /// One hook of a [`Report`].
@@ -134,6 +156,17 @@ pub fn install(repository: &Repository, options: &Options) -> Result<Report, Err
         }
     }
 
+    if options.dry_run {
+        let targets = if options.targets.is_empty() { &before.targets } else { &options.targets };
+        let settings = Settings {
+            branch: Some(branch),
+            targets: targets.clone(),
+            on: on.clone(),
+            allow_commands: before.allow_commands || options.allow_commands,
+            ..before.clone()
+        };
+        return Ok(Report { mechanism, settings, changes, notices: Vec::new() });
+    }
     if mechanism == Mechanism::Files {
         fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
     }
@@ -156,7 +189,7 @@ pub fn install(repository: &Repository, options: &Options) -> Result<Report, Err
 /// # Errors
 ///
 /// [`Error::DamagedBlock`] before anything was changed, [`Error::Io`] and [`Error::Git`] after.
-pub fn uninstall(repository: &Repository) -> Result<Report, Error> {
+pub fn uninstall(repository: &Repository, dry_run: bool) -> Result<Report, Error> {
     let settings = Settings::read(repository)?;
     let mut changes = Vec::new();
     let mut steps = Vec::new();
@@ -175,13 +208,19 @@ pub fn uninstall(repository: &Repository) -> Result<Report, Error> {
             steps.push((file, step));
         }
     }
-    notices.extend(apply(steps)?);
     let mut mechanism = Mechanism::Files;
     for hook in HookName::ALL {
-        if config_hook::remove(repository, hook)? {
+        if config_hook::read(repository, hook)?.command.is_some() {
             mechanism = Mechanism::Config;
             changes.push(Change { hook, action: Action::Removed, place: config_hook::section(hook) });
         }
+    }
+    if dry_run {
+        return Ok(Report { mechanism, settings, changes, notices });
+    }
+    notices.extend(apply(steps)?);
+    for hook in HookName::ALL {
+        config_hook::remove(repository, hook)?;
     }
     unset(repository, "dist.allowCommands")?;
     Ok(Report { mechanism, settings: Settings { allow_commands: false, ..settings }, changes, notices })
@@ -214,6 +253,15 @@ fn write_settings(
     }
     if !options.targets.is_empty() && options.targets != before.targets {
         set_all(repository, "dist.target", options.targets.iter().map(String::as_str))?;
+    }
+    if let Some(manifest) =
+        options.manifest.as_deref().filter(|path| before.manifest.as_deref() != Some(path))
+    {
+        if manifest == MANIFEST {
+            unset(repository, "dist.manifest")?;
+        } else {
+            set(repository, "dist.manifest", manifest)?;
+        }
     }
     if !options.on.is_empty() && options.on != before.on {
         set_all(repository, "dist.on", options.on.iter().map(|on| on.as_str()))?;
@@ -292,7 +340,17 @@ pub fn stable_binary(arg0: &OsStr, path: Option<&OsStr>, current_dir: &Path, exe
             .unwrap_or_default()
     };
     let leads_here = |candidate: &PathBuf| fs::canonicalize(candidate).is_ok_and(|found| found == real);
-    candidates.into_iter().find(leads_here).unwrap_or(real)
+    candidates.into_iter().chain(destination_of(&real)).find(leads_here).unwrap_or(real)
+}
+
+/// The path that leads to `real` as long as its version is active, if it lies in a `versions/` folder.
+fn destination_of(real: &Path) -> Option<PathBuf> {
+    let versions =
+        real.ancestors().skip(2).find(|folder| folder.file_name() == Some(OsStr::new("versions")))?;
+    let mut below = real.strip_prefix(versions).ok()?.components();
+    let version = below.next()?.as_os_str().to_str()?;
+    let base = version.rsplitn(3, '.').nth(2)?;
+    Some(versions.parent()?.join(base).join(below.as_path()).components().collect())
 }
 
 #[cfg(test)]
@@ -314,6 +372,8 @@ mod tests {
         let found = |arg0: &str, path| stable_binary(OsStr::new(arg0), path, &root, &real);
         assert_eq!(found("git-dist", Some(path.as_os_str())), root.join("bin/git-dist"));
         assert_eq!(found("bin/git-dist", None), root.join("bin/git-dist"));
+        assert_eq!(found("git-dist", None), root.join("bin/git-dist"), "the active version");
+        fs::remove_file(root.join("bin/git-dist")).unwrap();
         assert_eq!(found("git-dist", None), real, "nothing leads to it");
         assert_eq!(found("something else", Some(path.as_os_str())), real);
     }

@@ -36,7 +36,8 @@ pub enum RecordedResult {
 }
 
 impl RecordedResult {
-    fn as_str(self) -> &'static str {
+    /// The word for messages and the log.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Started => "started",
             Self::Deployed => "deployed",
@@ -147,7 +148,8 @@ impl Journal {
         let mut hooks = self.read().unwrap_or_default();
         let outcomes = hooks.entry(hook.as_str().to_owned()).or_default();
         outcomes.last = Some(record.clone());
-        if record.result != RecordedResult::Skipped {
+        // A skip that is about a commit came after the start of its deployment.
+        if record.result != RecordedResult::Skipped || record.commit.is_some() {
             outcomes.last_deployment = Some(record.clone());
         }
         let text =

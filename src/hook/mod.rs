@@ -44,6 +44,7 @@ pub use event::{Event, Update};
 pub use git::Repository;
 pub use install::{Action, Change, Mechanism, Options, Report, install, stable_binary, uninstall};
 pub use journal::{Record, RecordedResult};
+pub(crate) use run::chain;
 pub use run::{Context, Outcome, OutcomeKind, Ran, Request, run};
 pub use settings::{Settings, Widening};
 pub use status::{HookState, HookStatus, Status, status};

@@ -17,12 +17,10 @@ pub struct Context {
 }
 
 /// What a hook wants deployed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Request {
-    /// The git directory to read from, absolute.
-    pub git_dir: PathBuf,
-    /// The work tree that moved; none for a push.
-    pub work_tree: Option<PathBuf>,
+    /// The repository to read from, as the hook sees it.
+    pub repository: Repository,
     /// The configured branch.
     pub branch: String,
     /// The full id of the commit to deploy.
@@ -33,10 +31,23 @@ pub struct Request {
     pub hook: HookName,
     /// The targets to deploy; empty means all.
     pub targets: Vec<String>,
-    /// Refuse a commit without a good signature.
-    pub require_signed: bool,
+    /// The path of the manifest in the repository; none: `dist.json` at its top.
+    pub manifest: Option<String>,
     /// The manifest's commands may run.
     pub allow_commands: bool,
+}
+
+impl Request {
+    /// Whether the branch still points to the commit: while this hook waited for another deployment, a later push or
+    /// merge may have moved it on, whose own hook deploys that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Git`] or [`Error::Spawn`].
+    pub fn is_still_tip(&self) -> Result<bool, Error> {
+        let tip = self.repository.commit_id(&format!("refs/heads/{}", self.branch))?;
+        Ok(tip.as_deref() == Some(&*self.commit))
+    }
 }
 
 /// How a deployment ended.
@@ -46,6 +57,8 @@ pub enum OutcomeKind {
     Deployed,
     /// Everything was deployed already.
     Unchanged,
+    /// There is nothing to deploy at this commit: the terminal hears nothing of it.
+    Skipped,
     /// It was refused, as a rolled-back version is; nothing changed.
     Refused,
     /// It failed; nothing changed or all was undone.
@@ -63,6 +76,20 @@ pub struct Outcome {
     pub summary: String,
     /// Everything else, for the log.
     pub detail: String,
+    /// The next step, where there is one.
+    pub hint: Option<String>,
+}
+
+impl Outcome {
+    fn unsigned(commit: &str, said: String) -> Self {
+        Self {
+            kind: OutcomeKind::Refused,
+            exit_code: 1,
+            summary: "it has no good signature, as `dist.requireSigned` asks for".to_owned(),
+            detail: said,
+            hint: Some(format!("`git verify-commit {commit}` says more")),
+        }
+    }
 }
 
 /// What [`run`] did.
@@ -127,24 +154,34 @@ pub fn run(
         }
         Decision::Deploy { branch, commit, explicit } => {
             let request = Request {
-                git_dir: repository.git_dir.clone(),
-                work_tree: repository.work_tree.clone(),
+                repository: repository.clone(),
                 branch: branch.clone(),
                 commit: commit.clone(),
                 explicit: *explicit,
                 hook,
                 targets: facts.settings.targets,
-                require_signed: facts.settings.require_signed,
+                manifest: facts.settings.manifest,
                 allow_commands: facts.settings.allow_commands,
             };
             keep(
                 &Record::now(RecordedResult::Started, "not finished".to_owned()).about(branch, commit),
                 None,
             );
-            let outcome = deploy(&request);
+            let unsigned =
+                if facts.settings.require_signed { repository.lacks_signature(commit) } else { Ok(None) };
+            let outcome = match unsigned {
+                Ok(None) => deploy(&request),
+                Ok(Some(said)) => Outcome::unsigned(commit, said),
+                Err(error) => Outcome::unsigned(commit, chain(&error)),
+            };
             let record = Record::now(outcome.kind.recorded(), outcome.summary.clone()).about(branch, commit);
-            keep(&record, Some(&outcome.detail));
-            messages.push(format!("{hook}: {}", Line { outcome: &outcome, branch, commit }));
+            let hint = outcome.hint.as_ref().map(|hint| format!("hint: {hint}"));
+            let detail: Vec<&str> = outcome.detail.lines().chain(hint.as_deref()).collect();
+            keep(&record, Some(&detail.join("\n")));
+            if outcome.kind != OutcomeKind::Skipped {
+                messages.push(format!("{hook}: {}", Line { outcome: &outcome, branch, commit }));
+                messages.extend(hint);
+            }
             let exit_code = outcome.exit_code;
             (Some(outcome), exit_code)
         }
@@ -170,6 +207,7 @@ impl OutcomeKind {
         match self {
             Self::Deployed => RecordedResult::Deployed,
             Self::Unchanged => RecordedResult::Unchanged,
+            Self::Skipped => RecordedResult::Skipped,
             Self::Refused => RecordedResult::Refused,
             Self::Failed => RecordedResult::Failed,
         }
@@ -189,6 +227,7 @@ impl fmt::Display for Line<'_> {
         let verdict = match self.outcome.kind {
             OutcomeKind::Deployed => "deployed",
             OutcomeKind::Unchanged => "unchanged",
+            OutcomeKind::Skipped => "skipped",
             OutcomeKind::Refused => "NOT DEPLOYED",
             OutcomeKind::Failed => "DEPLOY FAILED",
         };
@@ -196,12 +235,17 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// An error with its causes in one line, for records.
-fn chain(error: &Error) -> String {
-    let mut text = format!("{error}");
-    let mut source = std::error::Error::source(error);
+/// An error with its causes in one line, for records. A cause that says what its error said is left out.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut source = error.source();
     while let Some(cause) = source {
-        let _ = write!(text, ": {cause}");
+        let told = cause.to_string();
+        if told != last {
+            let _ = write!(text, ": {told}");
+        }
+        last = told;
         source = cause.source();
     }
     text

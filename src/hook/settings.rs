@@ -33,7 +33,9 @@ pub struct Settings {
     pub branch: Option<String>,
     /// `dist.target`, any number: the targets to deploy; none means all.
     pub targets: Vec<String>,
-    /// `dist.requireSigned`.
+    /// `dist.manifest`: the path of the manifest in the repository. None: `dist.json` at its top.
+    pub manifest: Option<String>,
+    /// `dist.requireSigned`: the tip must have a signature that `git verify-commit` accepts.
     pub require_signed: bool,
     /// `dist.auto`: `false` turns the hooks off without removing them.
     pub auto: bool,
@@ -69,6 +71,7 @@ impl Settings {
         let mut settings = Self {
             branch: None,
             targets: Vec::new(),
+            manifest: None,
             require_signed: false,
             auto: true,
             on: BTreeSet::new(),
@@ -85,7 +88,10 @@ impl Settings {
                     settings.branch = (!name.is_empty()).then(|| name.to_owned());
                 }
                 "dist.target" => {
-                    settings.targets.extend(value.filter(|name| !name.is_empty()).map(str::to_owned))
+                    settings.targets.extend(value.filter(|name| !name.is_empty()).map(str::to_owned));
+                }
+                "dist.manifest" => {
+                    settings.manifest = value.filter(|path| !path.is_empty()).map(str::to_owned);
                 }
                 "dist.requiresigned" => settings.require_signed = boolean("dist.requireSigned", value)?,
                 "dist.auto" => settings.auto = boolean("dist.auto", value)?,

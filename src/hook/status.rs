@@ -33,6 +33,21 @@ pub enum HookState {
     Damaged,
 }
 
+impl HookState {
+    /// The words for messages.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Installed => "installed",
+            Self::Absent => "absent",
+            Self::Foreign => "not ours",
+            Self::Outdated => "outdated",
+            Self::Disabled => "switched off",
+            Self::BinaryMissing => "broken: what it calls is gone",
+            Self::Damaged => "damaged: a mark is missing",
+        }
+    }
+}
+
 /// One hook of a [`Status`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HookStatus {

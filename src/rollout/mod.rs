@@ -9,6 +9,7 @@ mod diff;
 mod repair;
 mod session;
 mod suggest;
+mod unattended;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ pub use diff::{Change, FileChange};
 pub use repair::{RepairError, repair};
 pub use session::{Session, Switch};
 pub use suggest::suggest;
+pub use unattended::{Unattended, deploy_unattended};
 
 use crate::activate::{ActivateError, Recovered};
 use crate::disk::DiskError;
@@ -73,6 +75,14 @@ pub enum RolloutError {
     /// A damaged version could not be made again.
     #[error(transparent)]
     Repair(RepairError),
+    /// A target runs commands of the manifest, and nobody is there to allow it; nothing was changed.
+    #[error("target `{target}` runs commands ({}), which is not allowed without a person", commands.join(", "))]
+    Commands {
+        /// The target's name.
+        target: String,
+        /// What it runs, in words.
+        commands: Vec<String>,
+    },
     /// The lock could not be taken.
     #[error(transparent)]
     Lock(#[from] LockError),

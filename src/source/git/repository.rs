@@ -24,6 +24,16 @@ impl Repository {
         found.map(Self::from_shared).map_err(|source| refused(start, source))
     }
 
+    /// Opens exactly the repository whose git directory is `git_dir`, as git handed it to a hook: nothing is
+    /// searched for, and `GIT_DIR` is not asked.
+    ///
+    /// # Errors
+    /// As [`Repository::discover`].
+    pub fn at(git_dir: &Path) -> Result<Self> {
+        let opened = gix::ThreadSafeRepository::open_opts(git_dir, options().open_path_as_is(true));
+        opened.map(Self::from_shared).map_err(|source| refused(git_dir, source))
+    }
+
     /// Opens exactly the repository at `path`, without looking at the environment: for submodules.
     ///
     /// # Errors

@@ -1,0 +1,129 @@
+//! `git dist hook`: deploy after merges, pulls, rebases and pushes.
+
+mod install;
+mod run;
+mod status;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, Subcommand, ValueEnum};
+
+use super::context::Context;
+use super::error::CliError;
+use crate::hook::{Repository, Widening, stable_binary};
+
+/// Deploy after every merge, pull, rebase or push
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  git dist hook install                   deploy the checked-out branch after merges and pulls
+  git dist hook install --branch live     deploy `live`; in a bare repository after every push to it
+  git dist hook install -t web --on commit
+                                          only `web`, and after every commit too
+  git dist hook status                    what is installed, and what it did last
+  git config dist.auto false              switch the hooks off for a while
+  git dist hook uninstall                 hooks that were there before are as they were")]
+pub(super) struct Hook {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    Install(Install),
+    /// Take the hooks away; those that were there before come back as they were
+    Uninstall,
+    /// Show what is installed and what it did last
+    Status,
+    Run(Run),
+}
+
+/// Write the hooks and the settings they obey
+///
+/// In a clone: after merges, pulls and rebases. In a bare repository: after pushes. Existing hooks are kept and go on
+/// running. Doing it again brings everything up to date; settings that are not named stay.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  git dist hook install
+  git dist hook install --branch live -t 'web*'
+  git dist hook install --on commit --on checkout")]
+struct Install {
+    /// Branch to deploy [default: `dist.branch`, else the one checked out]
+    #[arg(long, value_name = "BRANCH", allow_hyphen_values = true)]
+    branch: Option<String>,
+    /// Deploy only these targets; `*`, `?` and `[..]` match [default: `dist.target`, else all]
+    #[arg(short, long = "target", value_name = "TARGET", num_args = 1.., action = ArgAction::Append)]
+    targets: Vec<String>,
+    /// Deploy after this too
+    #[arg(long, value_name = "EVENT", action = ArgAction::Append)]
+    on: Vec<On>,
+    /// Let hooks run the commands of dist.json: whoever can push to the branch then runs programs here
+    #[arg(long)]
+    allow_commands: bool,
+}
+
+/// An event that deploys where `--on` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum On {
+    /// Every commit, not only one that concludes a merge
+    Commit,
+    /// Checking the branch out
+    Checkout,
+}
+
+impl From<On> for Widening {
+    fn from(on: On) -> Self {
+        match on {
+            On::Commit => Self::Commit,
+            On::Checkout => Self::Checkout,
+        }
+    }
+}
+
+/// What an installed hook calls
+#[derive(Clone, Debug, Args)]
+#[command(hide = true)]
+struct Run {
+    /// The repository's git directory [default: ask git]
+    #[arg(long, value_name = "DIR")]
+    git_dir: Option<PathBuf>,
+    /// Name of the hook, then the arguments git gave it
+    #[arg(value_name = "NAME", required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    call: Vec<OsString>,
+}
+
+pub(super) fn run(context: &Context<'_>, arguments: Hook) -> Result<u8, CliError> {
+    match arguments.command {
+        Command::Install(arguments) => install::install(context, arguments),
+        Command::Uninstall => install::uninstall(context),
+        Command::Status => status::status(context),
+        Command::Run(arguments) => run::run(context, arguments),
+    }
+}
+
+/// The repository here, as git finds it.
+fn repository() -> Result<Repository, CliError> {
+    Ok(Repository::discover(Path::new("."))?)
+}
+
+/// The path by which hooks are to call this program.
+fn binary(context: &Context<'_>) -> Result<PathBuf, CliError> {
+    let failed = |source| CliError::Told {
+        message: format!("cannot tell where this program lies: {source}"),
+        hint: None,
+        code: super::error::FAILED,
+    };
+    let executable = std::env::current_exe().map_err(failed)?;
+    let arg0 = std::env::args_os().next().unwrap_or_default();
+    let path = context.process.get("PATH").map(OsString::as_os_str);
+    // Where the shell was, not where `-C` led to: the program was named from there. A wrong answer finds nothing.
+    let shell = context.process.get("PWD").map(PathBuf::from).filter(|path| path.is_absolute());
+    let current_dir = match shell {
+        Some(path) => path,
+        None => std::env::current_dir().map_err(failed)?,
+    };
+    let found = stable_binary(&arg0, path, &current_dir, &executable);
+    Ok(std::path::absolute(&found).unwrap_or(found))
+}

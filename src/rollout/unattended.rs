@@ -1,0 +1,79 @@
+//! A deploy with nobody there to ask, as a hook or an update runs it.
+
+use super::{DeployRequest, Events, Report, Result, RolloutError, Session, plan_deploy};
+use crate::activate::{Recovered, is_pending};
+use crate::project::Project;
+use crate::target::{self, Missing};
+
+/// What a deploy with nobody there did.
+#[derive(Clone, Debug)]
+pub struct Unattended {
+    /// What it did; without a number if there was nothing to do.
+    pub report: Report,
+    /// Targets without a source at the revision.
+    pub missing: Vec<Missing>,
+}
+
+/// Deploys `project` without asking anybody. Whatever would need a person is refused; an item that was rolled back is
+/// left alone. Where nothing would change, neither the lock is taken nor anything written.
+///
+/// `is_still_wanted` is asked under the lock, after the wait for it: another run may have deployed something newer
+/// meanwhile. If it says no, nothing is done and `None` returned.
+///
+/// # Errors
+/// [`RolloutError::Commands`] if a target runs commands and `allow_commands` is false; otherwise as a deploy.
+pub fn deploy_unattended(
+    project: &Project,
+    request: &DeployRequest,
+    allow_commands: bool,
+    is_still_wanted: &dyn Fn() -> bool,
+    events: &dyn Events,
+) -> Result<Option<Unattended>> {
+    let request = DeployRequest { unattended: true, ..request.clone() };
+    if !allow_commands {
+        refuse_commands(project, &request.targets)?;
+    }
+    let snapshot = project.snapshot();
+    let prepared = plan_deploy(project, &snapshot, &request)?;
+    let refused = prepared.refused(&request);
+    if !refused.is_empty() {
+        return Err(RolloutError::Refused(refused));
+    }
+    let root = project.root()?;
+    let is_left = match root.open()? {
+        Some(meta) => is_pending(&meta)?,
+        None => false,
+    };
+    if !prepared.is_change() && !is_left {
+        let report = Report {
+            kind: prepared.plan.kind,
+            number: None,
+            items: prepared.plan.items,
+            pruned: Vec::new(),
+            recovered: Recovered::Nothing,
+            warnings: Vec::new(),
+        };
+        return Ok(Some(Unattended { report, missing: prepared.missing }));
+    }
+    let session = Session::begin(&root, prepared.plan.kind, events)?;
+    if !is_still_wanted() {
+        return Ok(None);
+    }
+    // What was planned before the lock was taken may be stale.
+    let mut prepared = plan_deploy(project, &snapshot, &request)?;
+    let missing = std::mem::take(&mut prepared.missing);
+    let report = prepared.execute(session, project, &snapshot, &request, events)?;
+    Ok(Some(Unattended { report, missing }))
+}
+
+/// Refuses the first target that runs commands: who can push to a branch must not thereby run programs here.
+fn refuse_commands(project: &Project, targets: &[String]) -> Result<()> {
+    for name in target::select(&project.manifest, targets)? {
+        let Some(spec) = project.manifest.targets.get(name) else { continue };
+        let commands = project.manifest.commands_of(spec);
+        if !commands.is_empty() {
+            return Err(RolloutError::Commands { target: name.to_owned(), commands });
+        }
+    }
+    Ok(())
+}
