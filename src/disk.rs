@@ -368,6 +368,19 @@ impl Dir {
         }
     }
 
+    /// Sets the permission bits (`0o7777`) of the file or directory `name`, never of what a link leads to. `.`
+    /// is this directory itself.
+    ///
+    /// # Errors
+    /// When it is missing, a link, unreadable or somebody else's.
+    pub fn set_mode(&self, name: impl AsRef<Path>, mode: u32) -> Result<()> {
+        let name = name.as_ref();
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        fs::openat(&self.fd, name, flags, Mode::empty())
+            .and_then(|fd| fs::fchmod(fd, Mode::from_raw_mode(mode)))
+            .map_err(|e| self.failed("set the mode of", name, e))
+    }
+
     /// The names in this directory, in no order, without `.` and `..`.
     ///
     /// # Errors

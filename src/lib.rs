@@ -6,6 +6,7 @@ compile_error!("git dist needs symbolic links and advisory locks as Unix has the
 pub mod activate;
 pub mod causes;
 pub mod cli;
+pub mod command;
 pub mod disk;
 pub mod doctor;
 pub mod environment;
@@ -22,4 +23,5 @@ pub mod source;
 pub mod spelling;
 pub mod stage;
 pub mod target;
+pub mod transform;
 pub mod version;

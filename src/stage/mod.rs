@@ -6,6 +6,7 @@
 
 mod export;
 mod share;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::source::git::tree_id;
 use crate::source::{HashKind, Listing, Mode, SourceError};
 use crate::version::{Destination, FileListing, Record, VersionName};
 
-pub use export::{Export, Previous, export};
+pub use export::{Export, Previous, copy_out, export};
 pub use share::Sharing;
 
 /// Prefix of the names of staging folders.

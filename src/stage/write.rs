@@ -1,0 +1,313 @@
+//! Writing listed content into folders: many items at once, with one reader and one writer per core.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bstr::{BStr, ByteSlice as _};
+
+use super::share::{Refused, Sharing, permissions, share};
+use super::{Previous, Progress, StageError};
+use crate::disk::{Dir, on_disk};
+use crate::source::git::blob_id;
+use crate::source::{Contents, Entry, Mode, ObjectId, Reader};
+use crate::version::ListedFile;
+
+/// One file, link or directory to be written as `name` in `dir`.
+pub(super) struct Output<'o> {
+    /// Where it goes. Nothing of that name may be there.
+    pub(super) dir: &'o Dir,
+    /// Its name there.
+    pub(super) name: &'o str,
+    /// What it is itself.
+    pub(super) mode: Mode,
+    /// Full path of its source, for messages.
+    pub(super) root: &'o BStr,
+    /// What it holds, sorted by path.
+    pub(super) entries: &'o [Entry],
+    /// Which of the contents holds the bytes.
+    pub(super) store: usize,
+    /// Directories to make besides those of the entries.
+    pub(super) directories: &'o [String],
+    /// How unchanged files are shared.
+    pub(super) sharing: Sharing,
+    /// The version to share with, and the folder it is in.
+    pub(super) previous: Option<(&'o Previous, &'o Dir)>,
+    /// What is put before the text of a link that is the output itself and not absolute.
+    pub(super) link_prefix: &'o str,
+    /// Modification time of files that are written, in seconds since 1970.
+    pub(super) mtime: i64,
+}
+
+/// What was written for one entry.
+pub(super) struct Written {
+    pub(super) file: ListedFile,
+    /// Size in bytes.
+    pub(super) size: u64,
+    /// The time the file has; `None` for a link.
+    pub(super) mtime: Option<i64>,
+}
+
+/// Files of one directory of one output, written by one thread.
+struct Batch<'o> {
+    output: usize,
+    directory: &'o BStr,
+    entries: &'o [Entry],
+}
+
+/// Files per batch: enough to pay for opening the directory, few enough to keep all cores busy to the end.
+const BATCH: usize = 64;
+
+/// Writes all of `outputs`; returns what was written for each.
+///
+/// # Errors
+/// When content cannot be read or written, or will not fit.
+pub(super) fn write(
+    outputs: &[Output<'_>],
+    contents: &[&dyn Contents],
+    progress: &dyn Progress,
+) -> Result<Vec<Vec<Written>>, StageError> {
+    let known: Vec<Known<'_>> = outputs.iter().map(Known::new).collect();
+    let mut run = Run { outputs, roots: Vec::new(), known, contents, progress };
+    run.check_space()?;
+    for output in outputs {
+        run.roots.push(make_directories(output)?);
+    }
+    progress.start(outputs.iter().map(|output| output.entries.len() as u64).sum());
+    let written = run.write_all(&batches(outputs));
+    progress.finish();
+    let mut by_output: Vec<Vec<Written>> = outputs.iter().map(|_| Vec::new()).collect();
+    for (output, written) in written? {
+        by_output[output].push(written);
+    }
+    Ok(by_output)
+}
+
+/// Makes the directories of a directory output, and returns an open handle of it.
+fn make_directories(output: &Output<'_>) -> Result<Option<Dir>, StageError> {
+    if output.mode != Mode::Directory {
+        return Ok(None);
+    }
+    output.dir.make_dir(output.name)?;
+    let root = output.dir.descend(Path::new(output.name))?;
+    let mut made: BTreeSet<&BStr> = BTreeSet::new();
+    let more = output.directories.iter().map(|path| BStr::new(path.as_bytes()));
+    for path in output.entries.iter().map(|entry| entry.path.as_bstr()).chain(more) {
+        for end in path.find_iter("/") {
+            let directory = path[..end].as_bstr();
+            if made.insert(directory) {
+                let (parent, name) = split(directory);
+                root.descend(on_disk(parent))?.make_dir(on_disk(name))?;
+            }
+        }
+    }
+    Ok(Some(root))
+}
+
+/// A path's directory and name.
+pub(super) fn split(path: &BStr) -> (&BStr, &BStr) {
+    match path.rfind_byte(b'/') {
+        Some(end) => (path[..end].as_bstr(), path[end + 1..].as_bstr()),
+        None => (BStr::new(""), path),
+    }
+}
+
+fn batches<'o>(outputs: &'o [Output<'o>]) -> Vec<Batch<'o>> {
+    let mut batches = Vec::new();
+    for (index, output) in outputs.iter().enumerate() {
+        if output.mode != Mode::Directory {
+            batches.push(Batch { output: index, directory: BStr::new(""), entries: output.entries });
+            continue;
+        }
+        let same_directory = |a: &Entry, b: &Entry| split(a.path.as_bstr()).0 == split(b.path.as_bstr()).0;
+        for group in output.entries.chunk_by(same_directory) {
+            for chunk in group.chunks(BATCH) {
+                let directory = split(chunk[0].path.as_bstr()).0;
+                batches.push(Batch { output: index, directory, entries: chunk });
+            }
+        }
+    }
+    batches
+}
+
+struct Run<'r> {
+    outputs: &'r [Output<'r>],
+    /// For each output that is a directory, its handle.
+    roots: Vec<Option<Dir>>,
+    known: Vec<Known<'r>>,
+    contents: &'r [&'r dyn Contents],
+    progress: &'r dyn Progress,
+}
+
+impl Run<'_> {
+    /// Refuses before a byte is written where the content cannot fit. Converted files count as stored.
+    fn check_space(&self) -> Result<(), StageError> {
+        let readers: Vec<_> = self.contents.iter().map(|contents| contents.reader()).collect();
+        let mut needed: BTreeMap<u64, (u64, &Dir)> = BTreeMap::new();
+        for (output, known) in self.outputs.iter().zip(&self.known) {
+            let sum = &mut needed.entry(output.dir.device()?).or_insert((0, output.dir)).0;
+            for entry in output.entries.iter().filter(|entry| known.find(entry).is_none()) {
+                *sum = sum.saturating_add(readers[output.store].size(output.root, entry)?);
+            }
+        }
+        for (needed, dir) in needed.into_values() {
+            let free = dir.free_space()?;
+            if needed > free {
+                return Err(StageError::NoSpace { path: dir.path().to_owned(), needed, free });
+            }
+        }
+        Ok(())
+    }
+
+    fn write_all(&self, batches: &[Batch<'_>]) -> Result<Vec<(usize, Written)>, StageError> {
+        let next = AtomicUsize::new(0);
+        let failed = AtomicBool::new(false);
+        let outcome = Mutex::new(Ok(Vec::new()));
+        let refused = Refused::default();
+        let work = || {
+            let mut readers: Vec<_> = self.contents.iter().map(|contents| contents.reader()).collect();
+            let mut mine = Vec::new();
+            let result = loop {
+                if failed.load(Ordering::Relaxed) {
+                    break Ok(());
+                }
+                let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) else { break Ok(()) };
+                if self.progress.is_interrupted() {
+                    break Err(StageError::Interrupted);
+                }
+                let reader = &mut *readers[self.outputs[batch.output].store];
+                if let Err(error) = self.write_batch(batch, reader, &refused, &mut mine) {
+                    break Err(error);
+                }
+            };
+            let mut outcome = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            match (result, &mut *outcome) {
+                (Ok(()), Ok(all)) => all.extend(mine),
+                (Err(error), Ok(_)) => {
+                    failed.store(true, Ordering::Relaxed);
+                    *outcome = Err(error);
+                }
+                // The first error is the one to tell.
+                (_, Err(_)) => {}
+            }
+        };
+        let threads =
+            std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(batches.len());
+        if threads <= 1 {
+            work();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(work);
+                }
+            });
+        }
+        outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write_batch(
+        &self,
+        batch: &Batch<'_>,
+        reader: &mut dyn Reader,
+        refused: &Refused,
+        written: &mut Vec<(usize, Written)>,
+    ) -> Result<(), StageError> {
+        let output = &self.outputs[batch.output];
+        let known = &self.known[batch.output];
+        let opened;
+        let to = match &self.roots[batch.output] {
+            None => output.dir,
+            Some(root) if batch.directory.is_empty() => root,
+            Some(root) => {
+                opened = root.descend(on_disk(batch.directory))?;
+                &opened
+            }
+        };
+        let from = known.directory(output, batch.directory);
+        let mut bytes = 0;
+        for entry in batch.entries {
+            let name = match &self.roots[batch.output] {
+                None => PathBuf::from(output.name),
+                Some(_) => on_disk(split(entry.path.as_bstr()).1).to_owned(),
+            };
+            let file = self.write_one(batch.output, reader, refused, (from.as_ref(), to), &name, entry)?;
+            bytes += file.size;
+            written.push((batch.output, file));
+        }
+        self.progress.advance(batch.entries.len() as u64, bytes);
+        Ok(())
+    }
+
+    /// Shares or writes one file or link.
+    fn write_one(
+        &self,
+        index: usize,
+        reader: &mut dyn Reader,
+        refused: &Refused,
+        (from, to): (Option<&Dir>, &Dir),
+        name: &Path,
+        entry: &Entry,
+    ) -> Result<Written, StageError> {
+        let output = &self.outputs[index];
+        let known = &self.known[index];
+        let written = |id: ObjectId, size: u64, mtime: Option<i64>| Written {
+            file: ListedFile { mode: entry.mode, id, path: entry.path.clone() },
+            size,
+            mtime,
+        };
+        if let (Some(from), Some((previous, _)), Some(_)) = (from, output.previous, known.find(entry)) {
+            let size = reader.size(output.root, entry)?;
+            let expected = (entry.mode, size);
+            if let Some(mtime) = share(output.sharing, refused, from, to, name, expected, &previous.record)? {
+                return Ok(written(entry.id, size, Some(mtime)));
+            }
+        }
+        let (bytes, id) = reader.read(output.root, entry)?;
+        if entry.mode == Mode::Symlink {
+            let is_moved = output.mode == Mode::Symlink && !bytes.starts_with(b"/");
+            let text =
+                if is_moved { [output.link_prefix.as_bytes(), bytes].concat() } else { bytes.to_owned() };
+            to.symlink(on_disk(&text), name)?;
+            return Ok(written(blob_id(entry.id.kind(), &text), text.len() as u64, None));
+        }
+        let id = id.unwrap_or_else(|| blob_id(entry.id.kind(), bytes));
+        let size = bytes.len() as u64;
+        let mut file = to.create_file(name, permissions(entry.mode, output.sharing == Sharing::Copy))?;
+        file.write(bytes)?;
+        file.set_mtime(output.mtime)?;
+        Ok(written(id, size, Some(output.mtime)))
+    }
+}
+
+/// The previous version's files, by path.
+struct Known<'o> {
+    files: HashMap<&'o BStr, &'o ListedFile>,
+}
+
+impl<'o> Known<'o> {
+    fn new(output: &Output<'o>) -> Self {
+        let files = match output.previous {
+            Some((previous, _)) if output.sharing != Sharing::Copy && !previous.record.writable => {
+                previous.files.files().iter().map(|file| (file.path.as_bstr(), file)).collect()
+            }
+            _ => HashMap::new(),
+        };
+        Self { files }
+    }
+
+    /// The previous version's file that has the same path and holds the same bytes.
+    fn find(&self, entry: &Entry) -> Option<&'o ListedFile> {
+        let known = self.files.get(entry.path.as_bstr()).copied()?;
+        let is_same = known.id == entry.id && known.mode == entry.mode;
+        (is_same && entry.is_stored_as_is() && entry.mode != Mode::Symlink).then_some(known)
+    }
+
+    /// The directory of the previous version that corresponds to the batch's, if there is one to share with.
+    fn directory(&self, output: &Output<'_>, directory: &BStr) -> Option<Dir> {
+        let (previous, versions) = output.previous.filter(|_| !self.files.is_empty())?;
+        let root = versions.descend(Path::new(&previous.name.to_string())).ok()?;
+        // Whatever is in the way there, the file is written afresh.
+        root.descend(on_disk(directory)).ok()
+    }
+}
