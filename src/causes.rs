@@ -17,3 +17,6 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+/// An error of any kind, for the places where only its text counts.
+pub type BoxError = Box<dyn Error + Send + Sync>;

@@ -10,7 +10,7 @@ use crate::causes::chain;
 use crate::disk::{self, Dir, Shown};
 use crate::hook;
 use crate::inventory::Inventory;
-use crate::project::{self, Project};
+use crate::project::{self, Opening, Project};
 use crate::root::Root;
 use crate::stage::STAGING;
 use crate::version::Link;
@@ -108,13 +108,15 @@ impl Findings {
     }
 
     fn project(&mut self, start: &Path, process: &BTreeMap<String, OsString>) -> Option<Project> {
-        match Project::open(start, "HEAD", None, process) {
+        match Project::open(Opening::new(start, "HEAD"), process) {
             Ok(project) => {
-                let revision = &project.revision;
-                self.good(
-                    "repository",
-                    format!("{} at {}.{}", project.repository.origin(), revision.count, revision.short()),
-                );
+                match project.revision() {
+                    Some(revision) => self.good(
+                        "repository",
+                        format!("{} at {}.{}", project.origin(), revision.count, revision.short()),
+                    ),
+                    None => self.good("repository", format!("none: {} is deployed as it is", project.origin())),
+                }
                 self.good("manifest", format!("{} targets", project.manifest.targets.len()));
                 for doubt in &project.warnings {
                     self.doubtful("manifest", doubt.message.clone(), doubt.hint.clone());
@@ -131,14 +133,10 @@ impl Findings {
 
     fn targets(&mut self, project: &Project) {
         use crate::target;
-        let request = target::Request {
-            manifest: &project.manifest,
-            environment: &project.environment,
-            folder: project.folder.as_ref(),
-            ignore_missing: false,
-        };
-        let resolved = target::select(&project.manifest, &[])
-            .and_then(|names| target::resolve(request, &project.snapshot(), &names));
+        let snapshot = project.snapshot();
+        let request = target::Request::new(project, snapshot.as_ref());
+        let resolved =
+            target::select(&project.manifest, &[]).and_then(|names| target::resolve(request, &names));
         match resolved {
             Ok(resolved) => {
                 self.good("targets", format!("{} destinations", resolved.items.len()));

@@ -108,14 +108,11 @@ impl Inventory {
         let mut installed = Vec::new();
         let mut seen = std::collections::HashSet::new();
         if let Some(project) = project {
-            let request = target::Request {
-                manifest: &project.manifest,
-                environment: &project.environment,
-                folder: project.folder.as_ref(),
-                ignore_missing: true,
-            };
+            let snapshot = project.snapshot();
             let names = target::select(&project.manifest, &[])?;
-            for item in target::resolve(request, &project.snapshot(), &names)?.items {
+            let request =
+                target::Request { ignore_missing: true, ..target::Request::new(project, snapshot.as_ref()) };
+            for item in target::resolve(request, &names)?.items {
                 seen.insert(item.destination.as_str().to_owned());
                 installed.push(Installed {
                     target: item.target,
@@ -215,7 +212,7 @@ impl Inventory {
 /// Destinations in the history with the target that changed them last. With a project, only those that came from
 /// its origin.
 fn remembered<'h>(history: &'h History, project: Option<&Project>) -> BTreeMap<&'h str, &'h str> {
-    let origin = project.map(|project| project.repository.origin());
+    let origin = project.map(Project::origin);
     let mut last: BTreeMap<&str, (&str, Option<&str>)> = BTreeMap::new();
     for rollout in &history.rollouts {
         for change in &rollout.items {

@@ -1,4 +1,4 @@
-//! A project: the manifest and environment of one revision of one repository, read once.
+//! A project: the manifest and environment of one revision of one repository, or of a folder, read once.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,7 +8,7 @@ use bstr::{BStr, BString, ByteSlice as _};
 
 use crate::disk::{Shown, on_disk};
 use crate::environment::{self, Environment, EnvironmentError, EnvironmentFile, Files};
-use crate::manifest::{Manifest, ManifestError};
+use crate::manifest::{Manifest, ManifestError, Parsed};
 use crate::root::{META, Root};
 use crate::source::git::{GitError, Repository, Revision, Snapshot};
 
@@ -22,13 +22,11 @@ const MANIFEST_LIMIT: u64 = 16 << 20;
 /// Largest environment file that is read, in bytes.
 const ENVIRONMENT_LIMIT: u64 = 1 << 20;
 
-/// What one revision says is to be deployed.
+/// What one revision, or one folder, says is to be deployed.
 pub struct Project {
-    /// The repository.
-    pub repository: Repository,
-    /// The revision, pinned.
-    pub revision: Revision,
-    /// Folder of dist.json in the repository; empty for the root.
+    /// Where it was read from.
+    pub base: Base,
+    /// Folder of dist.json below the base; empty for its top.
     pub folder: BString,
     /// The manifest.
     pub manifest: Manifest,
@@ -36,6 +34,43 @@ pub struct Project {
     pub environment: Environment,
     /// What is doubtful in manifest and environment, as text with its place and hint.
     pub warnings: Vec<Doubt>,
+    /// Every target is read from the disk, whatever its option `from` says (`--worktree`).
+    pub from_worktree: bool,
+}
+
+/// What a project is read from.
+pub enum Base {
+    /// A revision of a repository.
+    Git {
+        /// The repository.
+        repository: Repository,
+        /// The revision, pinned.
+        revision: Revision,
+    },
+    /// A folder that is in no repository.
+    Folder(PathBuf),
+}
+
+/// What is asked of [`Project::open`].
+#[derive(Clone, Debug)]
+pub struct Opening<'a> {
+    /// Where the user stands.
+    pub start: &'a Path,
+    /// The revision.
+    pub revision: &'a str,
+    /// Path of the manifest below the base, if it is not to be looked for.
+    pub manifest: Option<&'a str>,
+    /// Manifest, environment and every source are read from the disk (`--worktree`).
+    pub worktree: bool,
+    /// The manifest to use where there is none (`--source` and `--dest`).
+    pub otherwise: Option<Manifest>,
+}
+
+impl<'a> Opening<'a> {
+    /// The project at `start`, at `revision`, with the manifest that is found there.
+    pub fn new(start: &'a Path, revision: &'a str) -> Self {
+        Self { start, revision, manifest: None, worktree: false, otherwise: None }
+    }
 }
 
 /// Something doubtful in a file that was read: no error, but worth a line.
@@ -54,32 +89,41 @@ pub enum ProjectError {
     #[error(transparent)]
     Git(#[from] GitError),
     /// There is no manifest at the revision.
-    #[error("there is no `{MANIFEST}` in revision `{revision}`{}", Place(folder))]
+    #[error("there is no `{MANIFEST}` in {at}{}", Place(folder))]
     NoManifest {
-        /// The revision as asked.
-        revision: String,
+        /// Where it was looked for.
+        at: String,
         /// The folder that was looked in first.
         folder: BString,
         /// True if one lies in the working tree, uncommitted.
         uncommitted: bool,
     },
     /// The manifest is not what a manifest looks like.
-    #[error("the manifest of revision `{revision}` cannot be used")]
+    #[error("the manifest of {at} cannot be used")]
     Manifest {
-        /// The revision as asked.
-        revision: String,
+        /// Where it was read.
+        at: String,
         /// The place and what is wrong there.
         #[source]
         source: ManifestError,
     },
     /// The environment file is not what one looks like.
-    #[error("the environment of revision `{revision}` cannot be used")]
+    #[error("the environment of {at} cannot be used")]
     Environment {
-        /// The revision as asked.
-        revision: String,
+        /// Where it was read.
+        at: String,
         /// The place and what is wrong there.
         #[source]
         source: Box<EnvironmentError>,
+    },
+    /// The disk said no.
+    #[error(transparent)]
+    Disk(#[from] crate::disk::DiskError),
+    /// A bare repository has no files to deploy from the disk.
+    #[error("`{}` is a bare repository, which has no working tree", Shown(path))]
+    NoWorktree {
+        /// The repository's git directory.
+        path: PathBuf,
     },
     /// The deployment root is no absolute path.
     #[error("`DEPLOY_ROOT` is `{value}`, which is not an absolute path")]
@@ -106,6 +150,8 @@ impl ProjectError {
                 Some(format!("it is in the working tree only: `git add {MANIFEST}`, then `git commit`"))
             }
             Self::NoManifest { .. } => Some("`git dist init` writes one".to_owned()),
+            Self::Disk(_) => None,
+            Self::NoWorktree { .. } => Some("leave `--worktree` out to deploy a revision".to_owned()),
             Self::Manifest { source, .. } => source.hint(),
             Self::Environment { source, .. } => source.hint(),
             Self::RelativeRoot { .. } => {
@@ -122,21 +168,28 @@ pub fn process_environment() -> BTreeMap<String, OsString> {
 }
 
 impl Project {
-    /// Reads the project that `start` lies in, at the revision `asked`. The manifest is looked for in the folder
-    /// of `start` and above it, up to the top of the repository; `manifest` names its path instead.
+    /// Reads the project that `opening.start` lies in. The manifest is looked for in that folder and above it, up
+    /// to the top of the repository. A folder that is in no repository is read from the disk.
     ///
     /// # Errors
     /// When repository, revision, manifest or environment cannot be read.
-    pub fn open(
-        start: &Path,
-        asked: &str,
-        manifest: Option<&str>,
-        process: &BTreeMap<String, OsString>,
-    ) -> Result<Self, ProjectError> {
-        let repository = Repository::discover(start)?;
-        let revision = repository.resolve(asked)?;
-        let from = folder_of(&repository, start);
-        Self::read(repository, revision, from, manifest, process)
+    pub fn open(opening: Opening<'_>, process: &BTreeMap<String, OsString>) -> Result<Self, ProjectError> {
+        let (base, from) = match Repository::discover(opening.start) {
+            Ok(repository) => {
+                let revision = repository.resolve(opening.revision)?;
+                let from = folder_of(&repository, opening.start);
+                (Base::Git { repository, revision }, from)
+            }
+            Err(GitError::NotARepository { path, source }) => {
+                let is_folder = opening.otherwise.is_some() || path.join(MANIFEST).is_file();
+                if !is_folder || opening.revision != "HEAD" {
+                    return Err(GitError::NotARepository { path, source }.into());
+                }
+                (Base::Folder(path.components().collect()), BString::default())
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Self::read(base, from, opening, process)
     }
 
     /// Reads the project of the repository whose git directory is `git_dir`, at `commit`, which `branch` has been
@@ -155,41 +208,89 @@ impl Project {
         let repository = Repository::at(git_dir)?;
         let resolved = repository.resolve(commit)?;
         let revision = Revision { asked: branch.to_owned(), branch: Some(branch.to_owned()), ..resolved };
-        Self::read(repository, revision, BString::default(), manifest, process)
+        let opening = Opening { manifest, ..Opening::new(git_dir, commit) };
+        Self::read(Base::Git { repository, revision }, BString::default(), opening, process)
     }
 
-    /// Reads the manifest found in the folder `from` or above it, or the one that is `named`.
+    /// Reads the manifest found in the folder `from` or above it, or the one that is named.
     fn read(
-        repository: Repository,
-        revision: Revision,
+        base: Base,
         from: BString,
-        named: Option<&str>,
+        opening: Opening<'_>,
         process: &BTreeMap<String, OsString>,
     ) -> Result<Self, ProjectError> {
-        let (folder, parsed) = {
-            let snapshot = Snapshot::new(&repository, revision.clone());
-            find_manifest(&snapshot, from, named)?
+        let reader = match &base {
+            Base::Folder(path) => FileReader::Disk(path.clone()),
+            Base::Git { repository, .. } if opening.worktree => {
+                let top = repository.workdir().ok_or_else(|| ProjectError::NoWorktree {
+                    path: repository.git_dir().to_owned(),
+                })?;
+                FileReader::Disk(top.to_owned())
+            }
+            Base::Git { repository, revision } => {
+                FileReader::Revision(Snapshot::new(repository, revision.clone()))
+            }
+        };
+        let found = find_manifest(&reader, &base, from.clone(), opening.manifest);
+        let (folder, parsed) = match (found, opening.otherwise) {
+            (Err(ProjectError::NoManifest { .. }), Some(manifest)) => {
+                (from, Parsed { manifest, warnings: Vec::new() })
+            }
+            (found, _) => found?,
         };
         let mut warnings: Vec<Doubt> = parsed
             .warnings
             .iter()
             .map(|warning| Doubt { message: warning.to_string(), hint: warning.hint.clone() })
             .collect();
-        let (environment, more) = {
-            let snapshot = Snapshot::new(&repository, revision.clone());
-            let files = RevisionFiles { snapshot: &snapshot, folder: folder.as_bstr(), process };
-            read_environment(&files, process).map_err(|source| ProjectError::Environment {
-                revision: revision.asked.clone(),
-                source: Box::new(source),
-            })?
-        };
+        let files = ProjectFiles { reader: &reader, folder: folder.as_bstr(), process };
+        let (environment, more) = read_environment(&files, process)
+            .map_err(|source| ProjectError::Environment { at: base.to_string(), source: Box::new(source) })?;
         warnings.extend(more);
-        Ok(Self { repository, revision, folder, manifest: parsed.manifest, environment, warnings })
+        drop(reader);
+        let manifest = parsed.manifest;
+        let from_worktree = opening.worktree || matches!(base, Base::Folder(_));
+        Ok(Self { base, folder, manifest, environment, warnings, from_worktree })
     }
 
-    /// The tree of the revision.
-    pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot::new(&self.repository, self.revision.clone())
+    /// The repository, if the project is in one.
+    pub fn repository(&self) -> Option<&Repository> {
+        match &self.base {
+            Base::Git { repository, .. } => Some(repository),
+            Base::Folder(_) => None,
+        }
+    }
+
+    /// The revision, if the project is in a repository.
+    pub fn revision(&self) -> Option<&Revision> {
+        match &self.base {
+            Base::Git { revision, .. } => Some(revision),
+            Base::Folder(_) => None,
+        }
+    }
+
+    /// The tree of the revision, if the project is in a repository.
+    pub fn snapshot(&self) -> Option<Snapshot<'_>> {
+        match &self.base {
+            Base::Git { repository, revision } => Some(Snapshot::new(repository, revision.clone())),
+            Base::Folder(_) => None,
+        }
+    }
+
+    /// The folder on disk that holds dist.json's folder; `None` for a bare repository.
+    pub fn worktree(&self) -> Option<&Path> {
+        match &self.base {
+            Base::Git { repository, .. } => repository.workdir(),
+            Base::Folder(path) => Some(path),
+        }
+    }
+
+    /// Where the project came from: a remote's URL without credentials, or a path.
+    pub fn origin(&self) -> String {
+        match &self.base {
+            Base::Git { repository, .. } => repository.origin(),
+            Base::Folder(path) => Shown(path).to_string(),
+        }
     }
 
     /// The deployment root.
@@ -198,6 +299,43 @@ impl Project {
     /// When `DEPLOY_ROOT` is not an absolute path.
     pub fn root(&self) -> Result<Root, ProjectError> {
         root(&self.environment)
+    }
+}
+
+impl std::fmt::Display for Base {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Git { revision, .. } => write!(f, "revision `{}`", revision.asked),
+            Self::Folder(path) => write!(f, "folder `{}`", Shown(path)),
+        }
+    }
+}
+
+/// Where manifest and environment file are read from.
+enum FileReader<'r> {
+    Revision(Snapshot<'r>),
+    Disk(PathBuf),
+}
+
+impl FileReader<'_> {
+    /// The content of the file at `path`, if it is one; larger than `limit` bytes is an error.
+    fn read(&self, path: &BStr, limit: u64) -> Result<Option<Vec<u8>>, ProjectError> {
+        match self {
+            Self::Revision(snapshot) => Ok(snapshot.file(path, limit)?),
+            Self::Disk(top) => {
+                let path = top.join(on_disk(path));
+                let dir = match crate::disk::Dir::open(path.parent().unwrap_or(top)) {
+                    Ok(dir) => dir,
+                    Err(error) if error.is_not_found() => return Ok(None),
+                    Err(error) => return Err(error.into()),
+                };
+                match dir.read_file(path.file_name().unwrap_or_default(), limit) {
+                    Ok(bytes) => Ok(Some(bytes)),
+                    Err(error) if error.is_not_found() => Ok(None),
+                    Err(error) => Err(error.into()),
+                }
+            }
+        }
     }
 }
 
@@ -254,11 +392,11 @@ fn read_environment(
 
 /// The folder that holds the manifest, and the manifest.
 fn find_manifest(
-    snapshot: &Snapshot<'_>,
+    reader: &FileReader<'_>,
+    base: &Base,
     from: BString,
     named: Option<&str>,
-) -> Result<(BString, crate::manifest::Parsed), ProjectError> {
-    let asked = snapshot.revision().asked.clone();
+) -> Result<(BString, Parsed), ProjectError> {
     let from = match named {
         Some(path) => {
             BString::from(path.trim_start_matches("./").rsplit_once('/').map_or("", |(folder, _)| folder))
@@ -269,15 +407,18 @@ fn find_manifest(
     let mut folder = from.clone();
     loop {
         let path = below(folder.as_bstr(), file);
-        if let Some(bytes) = snapshot.file(path.as_bstr(), MANIFEST_LIMIT)? {
+        if let Some(bytes) = reader.read(path.as_bstr(), MANIFEST_LIMIT)? {
             let parsed = Manifest::parse(&Shown(on_disk(&path)).to_string(), &bytes)
-                .map_err(|source| ProjectError::Manifest { revision: asked, source })?;
+                .map_err(|source| ProjectError::Manifest { at: base.to_string(), source })?;
             return Ok((folder, parsed));
         }
         if folder.is_empty() || named.is_some() {
-            let top = snapshot.repository().workdir();
+            let top = match base {
+                Base::Git { repository, .. } => repository.workdir(),
+                Base::Folder(_) => None,
+            };
             let uncommitted = top.is_some_and(|top| top.join(on_disk(&from)).join(file).is_file());
-            return Err(ProjectError::NoManifest { revision: asked, folder: from, uncommitted });
+            return Err(ProjectError::NoManifest { at: base.to_string(), folder: from, uncommitted });
         }
         let end = folder.rfind_byte(b'/').unwrap_or(0);
         folder.truncate(end);
@@ -308,15 +449,15 @@ fn below(folder: &BStr, name: &str) -> BString {
     path
 }
 
-/// Environment files: `distman.env` beside dist.json in the revision; what it includes, beside it in the revision
-/// and then along `ENVPATH` on the disk.
-struct RevisionFiles<'a> {
-    snapshot: &'a Snapshot<'a>,
+/// Environment files: `distman.env` beside dist.json; what it includes, beside it and then along `ENVPATH` on the
+/// disk.
+struct ProjectFiles<'a> {
+    reader: &'a FileReader<'a>,
     folder: &'a BStr,
     process: &'a BTreeMap<String, OsString>,
 }
 
-impl Files for RevisionFiles<'_> {
+impl Files for ProjectFiles<'_> {
     fn find(
         &self,
         name: &str,
@@ -324,12 +465,12 @@ impl Files for RevisionFiles<'_> {
     ) -> Result<Vec<EnvironmentFile>, Box<dyn std::error::Error + Send + Sync>> {
         let mut found = Vec::new();
         let path = below(self.folder, name);
-        let is_in_revision = included_from.is_none_or(|path| !path.starts_with('/'));
-        if is_in_revision && let Some(content) = self.snapshot.file(path.as_bstr(), ENVIRONMENT_LIMIT)? {
+        let is_in_project = included_from.is_none_or(|path| !path.starts_with('/'));
+        if is_in_project && let Some(content) = self.reader.read(path.as_bstr(), ENVIRONMENT_LIMIT)? {
             found.push(EnvironmentFile { path: path.to_string(), content });
         }
         let Some(including) = included_from else { return Ok(found) };
-        let beside = Path::new(including).parent().filter(|_| !is_in_revision).map(Path::to_owned);
+        let beside = Path::new(including).parent().filter(|_| !is_in_project).map(Path::to_owned);
         let along = self.process.get("ENVPATH").map(std::env::split_paths).into_iter().flatten();
         for directory in beside.into_iter().chain(along).filter(|directory| directory.is_absolute()) {
             let path = directory.join(name);

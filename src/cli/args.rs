@@ -108,6 +108,15 @@ pub(super) struct Deploy {
     /// Deploy this revision: a branch, tag, hash, HEAD~2 ... [default: HEAD]
     #[arg(long = "rev", value_name = "REV")]
     pub(super) revision: Option<String>,
+    /// Deploy files as they lie in the working tree, committed or not
+    #[arg(long, conflicts_with = "revision")]
+    pub(super) worktree: bool,
+    /// Deploy only this source; with --dest also without dist.json
+    #[arg(long, value_name = "PATH")]
+    pub(super) source: Option<String>,
+    /// Deploy to this place instead of that in dist.json
+    #[arg(long = "dest", value_name = "PATH")]
+    pub(super) destination: Option<String>,
     /// Path of the manifest in the repository
     #[arg(long, value_name = "PATH")]
     pub(super) manifest: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::printer::Printer;
 use super::progress::Bar;
 use crate::inventory::Inventory;
-use crate::project::{self, Project, ProjectError};
+use crate::project::{self, Opening, Project, ProjectError};
 use crate::root::Root;
 use crate::source::git::GitError;
 
@@ -48,32 +48,28 @@ impl<'p> Context<'p> {
         Bar::new(self.printer, Arc::clone(&self.interrupted))
     }
 
-    /// The project at `location`, at a revision.
-    pub(super) fn project(
-        &self,
-        location: Option<&Path>,
-        revision: &str,
-        manifest: Option<&str>,
-    ) -> Result<Project, CliError> {
-        let start = match location {
-            Some(location) => location.to_owned(),
-            None => PathBuf::from("."),
-        };
-        if !start.is_dir() {
+    /// The project that `opening` asks for.
+    pub(super) fn project(&self, opening: Opening<'_>) -> Result<Project, CliError> {
+        if !opening.start.is_dir() {
             let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
-            return Err(CliError::Directory { path: start, source });
+            return Err(CliError::Directory { path: opening.start.to_owned(), source });
         }
-        let project = Project::open(&start, revision, manifest, &self.process)?;
+        let project = Project::open(opening, &self.process)?;
         for doubt in &project.warnings {
             self.printer.warn(&doubt.message, doubt.hint.as_deref());
         }
         Ok(project)
     }
 
+    /// The project here, at a revision.
+    pub(super) fn project_at(&self, revision: &str) -> Result<Project, CliError> {
+        self.project(Opening::new(Path::new("."), revision))
+    }
+
     /// The project here, if there is one: for commands that can do without. A repository that is not there, or
     /// has no manifest, is no error; anything else that is wrong with it is.
     pub(super) fn project_if_any(&self) -> Result<Option<Project>, CliError> {
-        match self.project(None, "HEAD", None) {
+        match self.project_at("HEAD") {
             Ok(project) => Ok(Some(project)),
             Err(CliError::Project(
                 ProjectError::NoManifest { .. }

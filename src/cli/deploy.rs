@@ -11,9 +11,9 @@ use std::path::Path;
 use crate::activate::is_pending;
 use crate::disk::Shown;
 use crate::plan::{Action, Consent, Item};
-use crate::project::Project;
+use crate::manifest::Manifest;
+use crate::project::{Opening, Project};
 use crate::rollout::{DeployRequest, Prepared, Report, RolloutError, Session, plan_deploy};
-use crate::source::git::Snapshot;
 use crate::spelling::nearest;
 use crate::version::VersionName;
 
@@ -21,10 +21,23 @@ pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<u8, CliEr
     if let Some(location) = arguments.location.as_deref().filter(|location| !location.exists()) {
         return Err(no_such_command(location));
     }
+    if arguments.destination.is_some() && arguments.source.is_none() && arguments.targets.is_empty() {
+        let message = "`--dest` needs `--source` or `--target` to say what goes there".to_owned();
+        return Err(CliError::Told { message, hint: None, code: USAGE });
+    }
     let revision = arguments.revision.as_deref().unwrap_or("HEAD");
-    let project = context.project(arguments.location.as_deref(), revision, arguments.manifest.as_deref())?;
+    let opening = Opening {
+        start: arguments.location.as_deref().unwrap_or(Path::new(".")),
+        revision,
+        manifest: arguments.manifest.as_deref(),
+        worktree: arguments.worktree,
+        otherwise: ad_hoc(arguments),
+    };
+    let project = context.project(opening)?;
     let request = DeployRequest {
         targets: arguments.targets.clone(),
+        source: arguments.source.clone(),
+        destination: arguments.destination.clone(),
         consent: Consent {
             force: arguments.force,
             adopt: arguments.adopt || context.global.yes,
@@ -53,6 +66,12 @@ fn no_such_command(location: &Path) -> CliError {
     CliError::Told { message, hint: Some(hint), code: USAGE }
 }
 
+/// `--source P --dest P` is a whole manifest, for where there is none.
+fn ad_hoc(arguments: &Deploy) -> Option<Manifest> {
+    let (source, destination) = (arguments.source.as_ref()?, arguments.destination.as_ref()?);
+    Some(Manifest::ad_hoc(source, destination))
+}
+
 /// Plans, asks where something is in the way, and carries out.
 pub(super) fn deploy(
     context: &Context<'_>,
@@ -61,7 +80,7 @@ pub(super) fn deploy(
 ) -> Result<u8, CliError> {
     let printer = &*context.printer;
     let snapshot = project.snapshot();
-    let mut prepared = plan_deploy(project, &snapshot, &request)?;
+    let mut prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
     tell_missing(printer, &prepared);
     if context.global.dry_run {
         return show_plan(printer, project, &prepared, &request);
@@ -85,8 +104,8 @@ pub(super) fn deploy(
         let bar = context.bar();
         let session = Session::begin(&root, prepared.plan.kind, &bar)?;
         // What was planned before the lock was taken may be stale.
-        prepared = plan_deploy(project, &snapshot, &request)?;
-        prepared.execute(session, project, &snapshot, &request, &bar)?
+        prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
+        prepared.execute(session, project, snapshot.as_ref(), &request, &bar)?
     };
     show_report(printer, project, &report)?;
     Ok(DONE)
@@ -107,15 +126,21 @@ fn ask_to_adopt(printer: &Printer, prepared: &Prepared) -> bool {
     printer.ask("move aside and deploy?")
 }
 
-fn revision_of(project: &Project) -> (String, String) {
-    (project.revision.asked.clone(), project.revision.commit.to_string())
+fn revision_of(project: &Project) -> Option<(String, String)> {
+    project.revision().map(|revision| (revision.asked.clone(), revision.commit.to_string()))
 }
 
-fn headline(project: &Project, snapshot: &Snapshot<'_>) -> String {
-    let revision = snapshot.revision();
-    let name = revision.branch.as_deref().unwrap_or(&revision.asked);
-    format!("{name} {}.{} \"{}\"", revision.count, revision.short(), revision.subject)
-        + &project.root().map(|root| format!(" -> {}", root.path().display())).unwrap_or_default()
+fn headline(project: &Project) -> String {
+    let what = match project.revision() {
+        Some(revision) => {
+            let name = revision.branch.as_deref().unwrap_or(&revision.asked);
+            let subject = &revision.subject;
+            let worktree = if project.from_worktree { "the working tree at " } else { "" };
+            format!("{worktree}{name} {}.{} \"{subject}\"", revision.count, revision.short())
+        }
+        None => project.base.to_string(),
+    };
+    what + &project.root().map(|root| format!(" -> {}", root.path().display())).unwrap_or_default()
 }
 
 fn show_plan(
@@ -124,12 +149,16 @@ fn show_plan(
     prepared: &Prepared,
     request: &DeployRequest,
 ) -> Result<u8, CliError> {
-    let (asked, commit) = revision_of(project);
+    let revision = revision_of(project);
+    let revision = revision.as_ref().map(|(asked, commit)| (asked.as_str(), commit.as_str()));
     if printer.is_json() {
-        printer.json(&json::plan("deploy", Some((&asked, &commit)), &prepared.plan.items))?;
+        printer.json(&json::plan("deploy", revision, &prepared.plan.items))?;
     } else {
-        printer.talk(format!("would deploy {}", headline(project, &project.snapshot())));
+        printer.talk(format!("would deploy {}", headline(project)));
         show_plan_items(printer, &prepared.plan.items)?;
+        for line in prepared.commands(project) {
+            printer.talk(format!("would run: {line}"));
+        }
         printer.talk("dry run: nothing was changed");
     }
     let refused = prepared.refused(request);
@@ -137,7 +166,8 @@ fn show_plan(
 }
 
 fn nothing_to_do(printer: &Printer, project: &Project, prepared: &Prepared) -> Result<u8, CliError> {
-    let (asked, commit) = revision_of(project);
+    let revision = revision_of(project);
+    let revision = revision.as_ref().map(|(asked, commit)| (asked.as_str(), commit.as_str()));
     if printer.is_json() {
         let report = Report {
             kind: prepared.plan.kind,
@@ -147,7 +177,7 @@ fn nothing_to_do(printer: &Printer, project: &Project, prepared: &Prepared) -> R
             recovered: crate::activate::Recovered::Nothing,
             warnings: Vec::new(),
         };
-        printer.json(&json::report(&report, Some((&asked, &commit))))?;
+        printer.json(&json::report(&report, revision))?;
         return Ok(DONE);
     }
     for item in prepared.plan.items.iter().filter(|item| matches!(item.action, Action::Refuse(_))) {
@@ -157,7 +187,7 @@ fn nothing_to_do(printer: &Printer, project: &Project, prepared: &Prepared) -> R
     printer.talk(format!(
         "nothing to do: {} at {}",
         destinations(count),
-        headline(project, &project.snapshot())
+        headline(project)
     ));
     Ok(DONE)
 }
@@ -167,14 +197,15 @@ fn destinations(count: usize) -> String {
 }
 
 fn show_report(printer: &Printer, project: &Project, report: &Report) -> Result<(), CliError> {
-    let (asked, commit) = revision_of(project);
+    let revision = revision_of(project);
+    let revision = revision.as_ref().map(|(asked, commit)| (asked.as_str(), commit.as_str()));
     if printer.is_json() {
-        return printer.json(&json::report(report, Some((&asked, &commit))));
+        return printer.json(&json::report(report, revision));
     }
     show_items(printer, report)?;
     let number = report.number.map(|number| format!("r{number}: ")).unwrap_or_default();
     let verb = if report.number.is_some() { "deployed" } else { "nothing to do for" };
-    printer.talk(format!("{number}{verb} {}", headline(project, &project.snapshot())));
+    printer.talk(format!("{number}{verb} {}", headline(project)));
     Ok(())
 }
 

@@ -13,13 +13,13 @@ use crate::rollout::{Change, DeployRequest, plan_deploy};
 
 pub(super) fn run(context: &Context<'_>, arguments: &Diff) -> Result<u8, CliError> {
     let printer = context.printer;
-    let project = context.project(None, arguments.revision.as_deref().unwrap_or("HEAD"), None)?;
+    let project = context.project_at(arguments.revision.as_deref().unwrap_or("HEAD"))?;
     let snapshot = project.snapshot();
     // The question is what would change, not whether it may.
     let consent = Consent { force: true, adopt: true, named_revision: true, version_only: false };
     let request = DeployRequest { targets: arguments.targets.clone(), consent, ..DeployRequest::default() };
-    let prepared = plan_deploy(&project, &snapshot, &request)?;
-    let changes = prepared.file_changes(&snapshot)?;
+    let prepared = plan_deploy(&project, snapshot.as_ref(), &request)?;
+    let changes = prepared.file_changes(snapshot.as_ref())?;
     let is_different = changes.iter().any(|(item, _)| item.action.is_change());
     if printer.is_json() {
         let items: Vec<_> = changes
@@ -36,8 +36,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &Diff) -> Result<u8, CliErro
         printer.json(&json!({
             "format": "git-dist/diff",
             "version": 1,
-            "revision": project.revision.asked,
-            "commit": project.revision.commit.to_string(),
+            "revision": project.revision().map(|revision| revision.asked.clone()),
+            "commit": project.revision().map(|revision| revision.commit.to_string()),
             "items": items,
         }))?;
     } else {

@@ -13,7 +13,7 @@ use crate::spelling::nearest;
 pub(super) fn run(context: &Context<'_>, arguments: &Env) -> Result<u8, CliError> {
     let printer = context.printer;
     let project = match &arguments.revision {
-        Some(revision) => Some(context.project(None, revision, None)?),
+        Some(revision) => Some(context.project_at(revision)?),
         None => context.project_if_any()?,
     };
     let environment = match project {

@@ -91,6 +91,24 @@ impl Manifest {
         Ok(Parsed { manifest, warnings })
     }
 
+    /// The manifest that one source and one destination make, as `--source` and `--dest` give them: a single target
+    /// called `cli`, as in distman.
+    pub fn ad_hoc(source: &str, destination: &str) -> Self {
+        let target = TargetSpec {
+            source: tidy_source(&Pattern::escape(source)),
+            destination: destination.to_owned(),
+            ..TargetSpec::default()
+        };
+        Self {
+            schema: None,
+            version: 1,
+            author: None,
+            options: Options::default(),
+            pipeline: None,
+            targets: [("cli".to_owned(), target)].into_iter().collect(),
+        }
+    }
+
     /// The options of a target, over the global ones, with every default filled in.
     pub fn settings_of(&self, target: &TargetSpec) -> Settings {
         target.options.over(&self.options).settings()

@@ -12,7 +12,7 @@ use super::{Options, Pattern, Pipeline, Template};
 
 /// A target: a source in the repository and its destination on disk. A wildcard target stands for
 /// many items.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(rename = "Target", transform = closed)]
 pub struct TargetSpec {
     /// Path relative to dist.json; `.` is the whole folder. `*`, `?` and `[..]` match within one

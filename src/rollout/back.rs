@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{Report, Result, Session, Switch};
+use super::{Events, Report, Result, Session, Switch};
 use crate::history::History;
 use crate::inventory::{Installed, Inventory, InventoryError, Look};
+use crate::project::Project;
 use crate::plan::{self, Action, Back, Item, Kind, Plan, Refusal};
 
 /// What is asked of the selected destinations.
@@ -117,11 +118,17 @@ fn decide(installed: &Installed, look: &Look, choice: &Choice, then: Option<&His
 ///
 /// # Errors
 /// When an item is refused or the disk says no; nothing is changed then.
-pub fn carry_out(session: Session, plan: Plan, about: Switch) -> Result<Report> {
+pub fn carry_out(
+    session: Session,
+    project: Option<&Project>,
+    plan: Plan,
+    about: Switch,
+    events: &dyn Events,
+) -> Result<Report> {
     let refused: Vec<Item> =
         plan.items.iter().filter(|item| matches!(item.action, Action::Refuse(_))).cloned().collect();
     if !refused.is_empty() {
         return Err(super::RolloutError::Refused(refused));
     }
-    session.switch(plan.kind, plan.items, &[], about)
+    session.switch(project, plan.kind, plan.items, &[], about, events)
 }

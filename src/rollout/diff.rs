@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bstr::{BString, ByteSlice as _};
 
-use super::deploy::Prepared;
+use super::Prepared;
 use super::{Result, RolloutError};
 use crate::plan::{Action, Item};
 use crate::source::Contents as _;
@@ -53,17 +53,18 @@ impl Prepared {
     ///
     /// # Errors
     /// When a tree, blob, record or listing cannot be read.
-    pub fn file_changes(&self, snapshot: &Snapshot<'_>) -> Result<Vec<(&Item, Vec<FileChange>)>> {
+    pub fn file_changes(&self, snapshot: Option<&Snapshot<'_>>) -> Result<Vec<(&Item, Vec<FileChange>)>> {
         let mut shelves = Shelves::default();
         let mut all = Vec::new();
         for (index, item) in self.plan.items.iter().enumerate() {
             let new = match &item.action {
                 Action::Create { .. } => self.exported(index, snapshot)?,
-                Action::Relink { to, .. } => on_disk(&mut shelves, &item.destination, to)?,
-                _ => {
-                    all.push((item, Vec::new()));
-                    continue;
-                }
+                Action::Relink { to, .. } => Some(on_disk(&mut shelves, &item.destination, to)?),
+                _ => None,
+            };
+            let Some(new) = new else {
+                all.push((item, Vec::new()));
+                continue;
             };
             let old = match &item.from {
                 Some(from) => on_disk(&mut shelves, &item.destination, from)?,
@@ -74,24 +75,29 @@ impl Prepared {
         Ok(all)
     }
 
-    /// What would be exported for the item `index`.
-    fn exported(&self, index: usize, snapshot: &Snapshot<'_>) -> Result<Files> {
+    /// What would be exported for the item `index`; `None` where a pipeline decides that.
+    fn exported(&self, index: usize, snapshot: Option<&Snapshot<'_>>) -> Result<Option<Files>> {
+        if self.has_pipeline(index) {
+            return Ok(None);
+        }
         let target = &self.plan.items[index].target;
-        let failed = |source| RolloutError::Source { target: target.clone(), source };
         let listing = self.listing(index, snapshot)?;
-        let contents = snapshot.contents();
-        let mut reader = contents.reader();
+        let contents = snapshot.map(Snapshot::contents);
+        let mut reader = contents.as_ref().map(|contents| contents.reader());
         let mut files = Files::new();
         for entry in &listing.entries {
-            let id = if entry.is_stored_as_is() {
-                entry.id
-            } else {
-                let (bytes, _) = reader.read(listing.root.as_bstr(), entry).map_err(failed)?;
-                blob_id(entry.id.kind(), bytes)
+            let id = match &mut reader {
+                Some(reader) if !entry.is_stored_as_is() => {
+                    let (bytes, _) = reader
+                        .read(listing.root.as_bstr(), entry)
+                        .map_err(|source| RolloutError::Source { target: target.clone(), source })?;
+                    blob_id(entry.id.kind(), bytes)
+                }
+                _ => entry.id,
             };
             files.insert(entry.path.clone(), (entry.mode, id));
         }
-        Ok(files)
+        Ok(Some(files))
     }
 }
 

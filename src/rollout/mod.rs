@@ -4,6 +4,7 @@
 //! delete, goes through [`Session::switch`]: journal, links, history, dist info, change stamp, prune.
 
 mod back;
+mod commands;
 mod deploy;
 mod diff;
 mod repair;
@@ -23,7 +24,8 @@ pub use suggest::suggest;
 pub use unattended::{Unattended, deploy_unattended};
 
 use crate::activate::{ActivateError, Recovered};
-use crate::disk::DiskError;
+use crate::causes::BoxError;
+use crate::disk::{DiskError, Shown};
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::plan::{Item, Kind};
@@ -32,6 +34,7 @@ use crate::source::SourceError;
 use crate::source::git::GitError;
 use crate::stage::StageError;
 use crate::target::TargetError;
+use crate::transform::TransformError;
 use crate::version::{ListingError, RecordError, VersionName};
 
 /// Why a rollout did not happen.
@@ -75,6 +78,29 @@ pub enum RolloutError {
     /// A damaged version could not be made again.
     #[error(transparent)]
     Repair(RepairError),
+    /// A pipeline failed; nothing was changed.
+    #[error(transparent)]
+    Transform(#[from] TransformError),
+    /// A staged version did not pass a `verify` command; nothing was changed.
+    #[error("target `{target}`: what was staged for `{}` did not pass its checks", Shown(destination))]
+    Verify {
+        /// The target's name.
+        target: String,
+        /// The destination.
+        destination: PathBuf,
+        /// What failed.
+        #[source]
+        source: BoxError,
+    },
+    /// An `after` command failed; the whole rollout was undone.
+    #[error("the rollout was undone, because {what}")]
+    After {
+        /// Which command of which target.
+        what: String,
+        /// How it failed.
+        #[source]
+        source: BoxError,
+    },
     /// A target runs commands of the manifest, and nobody is there to allow it; nothing was changed.
     #[error("target `{target}` runs commands ({}), which is not allowed without a person", commands.join(", "))]
     Commands {

@@ -53,7 +53,7 @@ pub fn repair(
         remake(&session, repository, &item.destination, &name, record, events)?;
         items.push(Item { action: Action::Repair { version: name }, ..item.clone() });
     }
-    session.switch(Kind::Repair, items, &[], Switch { why, ..Switch::default() })
+    session.switch(None, Kind::Repair, items, &[], Switch { why, ..Switch::default() }, events)
 }
 
 fn remake(

@@ -1,16 +1,18 @@
 //! A run under the lock, and the part of the road that every rollout takes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::commands::{Checks, after};
 use super::{Events, Report, Result, RolloutError};
 use crate::activate::{Mark, Recovered, Swap, activate, recover};
-use crate::causes::chain;
+use crate::causes::{BoxError, chain};
 use crate::disk::{Dir, DiskError};
 use crate::history::{self, Change, History, Rollout};
 use crate::lock::{Holder, Lock};
 use crate::plan::{Action, Item, Kind, beyond_keep};
+use crate::project::Project;
 use crate::root::{Root, bump_epoch};
 use crate::stage::{self, CompleteVersion, STAGING};
 use crate::version::{Destination, FileListing, Link, Record, Shelves, VersionName};
@@ -47,6 +49,10 @@ pub struct Switch {
     /// For each target whose destinations are pruned afterwards: how many good versions are kept besides the
     /// active and the previous one; 0 keeps all.
     pub keep: HashMap<String, usize>,
+    /// Versions are made and not activated.
+    pub version_only: bool,
+    /// What `after` commands see besides distman.env.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// How long one waits for the lock.
@@ -85,22 +91,25 @@ impl Session {
         Ok(())
     }
 
-    /// Does what `items` say, from "activate" on. Versions that `items` want to create must be among `fresh`.
+    /// Does what `items` say, from "activate" on, with the `after` commands of `project`. Versions that `items`
+    /// want to create must be among `fresh`.
     ///
     /// # Errors
-    /// When an item is refused or the disk says no: nothing is changed then, except that fresh versions stay on
-    /// disk without being active.
+    /// When an item is refused, the disk says no or an `after` command fails: nothing is changed then, except that
+    /// fresh versions stay on disk without being active, marked bad if it was a command that failed.
     pub fn switch(
         mut self,
+        project: Option<&Project>,
         kind: Kind,
         items: Vec<Item>,
         fresh: &[CompleteVersion],
         about: Switch,
+        events: &dyn Events,
     ) -> Result<Report> {
         for item in &items {
             self.claim(&item.destination)?;
         }
-        let work = Work::of(&items, fresh)?;
+        let work = Work::of(&items, fresh, about.version_only)?;
         let mut report = Report {
             kind,
             number: None,
@@ -116,6 +125,13 @@ impl Session {
         report.number = Some(rollout.number);
         let activated =
             activate(&self.meta, rollout, about.author.clone(), &work.swaps, work.marks, &work.adopted)?;
+        if let Some(project) = project
+            && let Err((what, source)) = self.after(project, &report.items, &about, events)
+        {
+            activated.undo()?;
+            self.give_up(activated.rollout(), fresh, &format!("{what}: {}", chain(&*source)))?;
+            return Err(RolloutError::After { what, source });
+        }
         activated.commit()?;
         for (destination, versions) in work.removals {
             for version in versions {
@@ -177,13 +193,37 @@ impl Session {
         }
     }
 
-    /// Logs that a rollout was undone after it had switched links, and why.
-    ///
-    /// # Errors
-    /// When the history cannot be written.
-    pub fn log_undone(&self, rollout: &Rollout, reason: &str) -> Result<()> {
-        let undone = Rollout { undone: Some(reason.to_owned()), ..rollout.clone() };
-        history::append(&self.meta, &undone)?;
+    /// Runs the `after` commands of every target of which something changed.
+    fn after(
+        &self,
+        project: &Project,
+        items: &[Item],
+        about: &Switch,
+        events: &dyn Events,
+    ) -> Result<(), (String, BoxError)> {
+        let mut told = BTreeSet::new();
+        for item in items.iter().filter(|item| item.action.is_change() && !about.version_only) {
+            let Some(spec) = project.manifest.targets.get(&item.target) else { continue };
+            if !spec.after.is_empty() && told.insert(&item.target) {
+                let mut variables = about.variables.clone();
+                variables.insert("GIT_DIST_TARGET".to_owned(), item.target.clone());
+                variables.insert("GIT_DIST_DESTINATION".to_owned(), item.destination.as_str().to_owned());
+                let checks = Checks { project, spec, target: &item.target, variables: &variables };
+                after(&checks, self.root.path(), events)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks the versions of an undone rollout bad, and logs why it was undone.
+    fn give_up(&self, rollout: &Rollout, fresh: &[CompleteVersion], reason: &str) -> Result<()> {
+        for version in fresh {
+            let versions = Dir::open(&version.destination().versions_folder())?;
+            if let Some(record) = Record::read(&versions, &version.name().to_string())? {
+                record.marked_bad(reason).write(&versions)?;
+            }
+        }
+        history::append(&self.meta, &Rollout { undone: Some(reason.to_owned()), ..rollout.clone() })?;
         bump_epoch(&self.meta)?;
         Ok(())
     }
@@ -200,15 +240,15 @@ struct Work {
 }
 
 impl Work {
-    fn of(items: &[Item], fresh: &[CompleteVersion]) -> Result<Self> {
+    fn of(items: &[Item], fresh: &[CompleteVersion], version_only: bool) -> Result<Self> {
         let mut work = Self::default();
         for item in items {
-            work.add(item, fresh)?;
+            work.add(item, fresh, version_only)?;
         }
         Ok(work)
     }
 
-    fn add(&mut self, item: &Item, fresh: &[CompleteVersion]) -> Result<()> {
+    fn add(&mut self, item: &Item, fresh: &[CompleteVersion], version_only: bool) -> Result<()> {
         let destination = &item.destination;
         let mut change = Change {
             target: item.target.clone(),
@@ -222,6 +262,10 @@ impl Work {
         match &item.action {
             Action::Refuse(_) => return Err(RolloutError::Refused(vec![item.clone()])),
             Action::Unchanged { .. } | Action::Skip { .. } => return Ok(()),
+            Action::Create { .. } | Action::Relink { .. } if version_only => {
+                change.inactive = true;
+                change.to.clone_from(&change.from);
+            }
             Action::Create { name, adopt } => {
                 change.to = Some(name.to_string());
                 let made = fresh.iter().find(|version| version.destination() == destination);

@@ -34,7 +34,7 @@ pub fn deploy_unattended(
         refuse_commands(project, &request.targets)?;
     }
     let snapshot = project.snapshot();
-    let prepared = plan_deploy(project, &snapshot, &request)?;
+    let prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
     let refused = prepared.refused(&request);
     if !refused.is_empty() {
         return Err(RolloutError::Refused(refused));
@@ -60,9 +60,9 @@ pub fn deploy_unattended(
         return Ok(None);
     }
     // What was planned before the lock was taken may be stale.
-    let mut prepared = plan_deploy(project, &snapshot, &request)?;
+    let mut prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
     let missing = std::mem::take(&mut prepared.missing);
-    let report = prepared.execute(session, project, &snapshot, &request, events)?;
+    let report = prepared.execute(session, project, snapshot.as_ref(), &request, events)?;
     Ok(Some(Unattended { report, missing }))
 }
 

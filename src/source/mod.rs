@@ -56,6 +56,18 @@ pub struct Listing {
     pub uses: BTreeSet<String>,
 }
 
+impl Listing {
+    /// The entries as the tree id wants them; right only where nothing is converted.
+    pub fn tree_entries(&self) -> Vec<git::TreeEntry<'_>> {
+        use bstr::ByteSlice as _;
+        let of = |entry| {
+            let Entry { path, mode, id, .. }: &Entry = entry;
+            git::TreeEntry { path: path.as_bstr(), mode: *mode, id: *id }
+        };
+        self.entries.iter().map(of).collect()
+    }
+}
+
 /// The bytes of what was listed, readable from many threads.
 pub trait Contents: Sync {
     /// A reader for the calling thread.

@@ -39,6 +39,8 @@ pub struct Ingredients {
     pub writable: bool,
     /// Paths that are links into the shared folder.
     pub shared: Vec<String>,
+    /// Everything that decides what the pipeline makes of the source; `None` without a pipeline.
+    pub pipeline: Option<String>,
 }
 
 impl Ingredients {
@@ -47,7 +49,7 @@ impl Ingredients {
     pub fn fingerprint(
         &self,
         uses: &BTreeSet<String>,
-        commit: ObjectId,
+        commit: &str,
         filter: impl Fn(&str) -> String,
     ) -> Fingerprint {
         // Debug formatting quotes, so that no value can pass for another line.
@@ -63,6 +65,9 @@ impl Ingredients {
         }
         let _ =
             writeln!(text, "submodules {}\nall {}\nwritable {}", self.submodules, self.all, self.writable);
+        if let Some(pipeline) = &self.pipeline {
+            let _ = writeln!(text, "pipeline {pipeline:?}");
+        }
         for used in uses {
             match used.strip_prefix("filter.") {
                 Some(name) => {

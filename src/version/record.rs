@@ -87,6 +87,12 @@ pub struct Recipe {
     /// Paths that are links into the shared folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<String>,
+    /// The target's pipeline made it; what that was stands in dist.json of the commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pipeline: bool,
+    /// It came from a working tree: git does not have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncommitted: bool,
 }
 
 /// Whether a version may be activated without being asked for.

@@ -81,7 +81,7 @@ fn project(context: &Context<'_>, branch: Option<&str>) -> Result<Option<Project
         None => "HEAD".to_owned(),
     };
     let what = branch.unwrap_or("HEAD");
-    match context.project(None, &revision, None) {
+    match context.project_at(&revision) {
         Ok(project) => Ok(Some(project)),
         Err(CliError::Project(ProjectError::NoManifest { .. })) => {
             let told =

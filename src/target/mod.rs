@@ -3,6 +3,8 @@
 //! This is where dist.json, the environment and the tree meet. Everything that can be refused without looking
 //! at the destinations is refused here, before anything is written.
 
+mod tree;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -11,10 +13,15 @@ use std::path::PathBuf;
 use bstr::{BStr, BString, ByteSlice as _};
 
 use crate::environment::{Environment, PlaceholderError};
-use crate::manifest::{Manifest, Piece, Settings, TargetSpec};
-use crate::source::git::{GitError, Mode, Node, Snapshot};
+use crate::manifest::{self, Manifest, Piece, Settings, TargetSpec, Template};
+use crate::project::Project;
+use crate::source::git::Snapshot;
+use crate::source::{Mode, SourceError};
 use crate::spelling::nearest;
 use crate::version::{Destination, DestinationError};
+
+pub use tree::Place;
+use tree::Tree;
 
 /// One source and its destination: a whole target, or one of the items of a wildcard target.
 #[derive(Clone, Debug)]
@@ -23,8 +30,8 @@ pub struct Item {
     pub target: String,
     /// Full path of the source in the repository.
     pub source: BString,
-    /// What it is at the revision.
-    pub node: Node,
+    /// Where it is, and what it is.
+    pub place: Place,
     /// Where it goes.
     pub destination: Destination,
     /// The target's options with their defaults.
@@ -70,7 +77,7 @@ pub enum TargetError {
         source: globset::Error,
     },
     /// The source is not in the revision.
-    #[error("target `{target}`: source `{source_path}` is not in revision `{revision}`")]
+    #[error("target `{target}`: source `{source_path}` is not in {revision}")]
     NoSource {
         /// The target's name.
         target: String,
@@ -148,12 +155,24 @@ pub enum TargetError {
     },
     /// The tree could not be read.
     #[error("target `{target}`")]
-    Git {
+    Source {
         /// The target's name.
         target: String,
         /// What went wrong.
         #[source]
-        source: GitError,
+        source: SourceError,
+    },
+    /// There is no working tree that the target could come from.
+    #[error("target `{target}` comes from the working tree, and a bare repository has none")]
+    NoWorktree {
+        /// The target's name.
+        target: String,
+    },
+    /// `--source` matches no target, and `--dest` does not say where it goes.
+    #[error("no target deploys `{source_path}`")]
+    NoTargetFor {
+        /// The source as asked.
+        source_path: String,
     },
 }
 
@@ -171,7 +190,8 @@ impl TargetError {
                 "commit it, or accept that with `--ignore-missing` or the option `ignore_missing`".to_owned(),
             ),
             Self::Placeholder { source, .. } => source.hint(),
-            Self::Git { source, .. } => source.hint(),
+            Self::Source { source, .. } => source.hint(),
+            Self::NoTargetFor { .. } => Some("`--dest PATH` says where it goes".to_owned()),
             _ => None,
         }
     }
@@ -213,38 +233,58 @@ pub fn select<'m>(manifest: &'m Manifest, patterns: &[String]) -> Result<Vec<&'m
     Ok(names.into_iter().zip(selected).filter_map(|(name, selected)| selected.then_some(name)).collect())
 }
 
-/// What is asked of [`resolve`] beyond the manifest.
-#[derive(Clone, Copy, Debug)]
+/// What is asked of [`resolve`].
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// The manifest.
+    /// The project whose targets these are.
+    pub project: &'a Project,
+    /// Its manifest, or one for this run only.
     pub manifest: &'a Manifest,
-    /// The environment that fills `{VAR}`.
-    pub environment: &'a Environment,
-    /// Folder of dist.json in the repository; empty for the root.
-    pub folder: &'a BStr,
+    /// The tree of its revision, if it is in a repository.
+    pub snapshot: Option<&'a Snapshot<'a>>,
     /// `--ignore-missing`.
     pub ignore_missing: bool,
+    /// `--source`: only the item of this source, as dist.json would write it.
+    pub source: Option<&'a str>,
+    /// `--dest`: the destination instead of that in dist.json.
+    pub destination: Option<&'a str>,
 }
 
-/// Resolves the targets `names` at the revision of `snapshot`.
+impl<'a> Request<'a> {
+    /// All targets of `project`, as dist.json says.
+    pub fn new(project: &'a Project, snapshot: Option<&'a Snapshot<'a>>) -> Self {
+        let manifest = &project.manifest;
+        Self { project, manifest, snapshot, ignore_missing: false, source: None, destination: None }
+    }
+
+    /// The tree that a target with these settings comes from.
+    fn tree(&self, target: &str, settings: &Settings) -> Result<Tree<'a, 'a>, TargetError> {
+        let from_disk = self.project.from_worktree || settings.from == manifest::Source::Worktree;
+        match self.snapshot {
+            Some(snapshot) if !from_disk => Ok(Tree::Git(snapshot)),
+            _ => match self.project.worktree() {
+                Some(top) => Ok(Tree::Disk(top)),
+                None => Err(TargetError::NoWorktree { target: target.to_owned() }),
+            },
+        }
+    }
+}
+
+/// Resolves the targets `names`.
 ///
 /// # Errors
 /// When a source is missing, a destination cannot be filled or is no destination, or two items collide. Targets
 /// that were not selected take part in the search for collisions as far as their sources exist.
-pub fn resolve(
-    request: Request<'_>,
-    snapshot: &Snapshot<'_>,
-    names: &[&str],
-) -> Result<Resolved, TargetError> {
+pub fn resolve(request: Request<'_>, names: &[&str]) -> Result<Resolved, TargetError> {
     let mut resolved = Resolved { items: Vec::new(), missing: Vec::new() };
     let mut others = Vec::new();
     for (name, spec) in &request.manifest.targets {
         if !names.contains(&name.as_str()) {
             // What is wrong with it is told when it is its turn.
-            others.extend(one(request, snapshot, name, spec).unwrap_or_default());
+            others.extend(one(request, name, spec).unwrap_or_default());
             continue;
         }
-        let found = one(request, snapshot, name, spec)?;
+        let found = one(request, name, spec)?;
         if found.is_empty() {
             let is_literal = spec.pattern().is_literal();
             let settings = request.manifest.settings_of(spec);
@@ -252,7 +292,7 @@ pub fn resolve(
                 return Err(TargetError::NoSource {
                     target: name.clone(),
                     source_path: spec.source.clone(),
-                    revision: snapshot.revision().asked.clone(),
+                    revision: request.project.base.to_string(),
                 });
             }
             resolved.missing.push(Missing { target: name.clone(), source: spec.source.clone() });
@@ -266,31 +306,32 @@ pub fn resolve(
 /// A source found in the tree, with what its wildcards matched.
 struct Found {
     path: BString,
-    node: Node,
+    place: Place,
     captures: Vec<BString>,
 }
 
-fn one(
-    request: Request<'_>,
-    snapshot: &Snapshot<'_>,
-    name: &str,
-    spec: &TargetSpec,
-) -> Result<Vec<Item>, TargetError> {
+fn one(request: Request<'_>, name: &str, spec: &TargetSpec) -> Result<Vec<Item>, TargetError> {
     let settings = request.manifest.settings_of(spec);
-    let git = |source| TargetError::Git { target: name.to_owned(), source };
+    let tree = request.tree(name, &settings)?;
+    let failed = |source| TargetError::Source { target: name.to_owned(), source };
+    let only = request.source.map(|source| below(request.project.folder.as_bstr(), &tidy(source)));
     let mut items = Vec::new();
-    for found in search(request, snapshot, name, spec)? {
-        if snapshot.is_export_ignored(found.path.as_bstr(), found.node).map_err(git)? {
+    for found in search(request, &tree, name, spec)? {
+        if only.as_ref().is_some_and(|only| *only != found.path) {
+            continue;
+        }
+        if tree.is_export_ignored(found.path.as_bstr(), &found.place).map_err(failed)? {
             if spec.pattern().is_literal() {
                 return Err(TargetError::ExportIgnored { target: name.to_owned(), source_path: found.path });
             }
             continue;
         }
-        let destination = destination(request.environment, name, spec, &found)?;
+        let text = request.destination.unwrap_or(&spec.destination);
+        let destination = destination(&request.project.environment, name, text, &found)?;
         items.push(Item {
             target: name.to_owned(),
             source: found.path,
-            node: found.node,
+            place: found.place,
             destination,
             settings: settings.clone(),
         });
@@ -298,30 +339,38 @@ fn one(
     Ok(items)
 }
 
+/// `path` as dist.json writes it, below its folder.
+fn below(folder: &BStr, path: &str) -> BString {
+    let mut full = folder.to_owned();
+    if path != "." && !path.is_empty() {
+        if !full.is_empty() {
+            full.push(b'/');
+        }
+        full.extend_from_slice(path.as_bytes());
+    }
+    full
+}
+
+/// A path as a person types it, without `./` and double or trailing slashes.
+fn tidy(path: &str) -> String {
+    path.split('/').filter(|name| !matches!(*name, "" | ".")).collect::<Vec<_>>().join("/")
+}
+
 fn search(
     request: Request<'_>,
-    snapshot: &Snapshot<'_>,
+    tree: &Tree<'_, '_>,
     name: &str,
     spec: &TargetSpec,
 ) -> Result<Vec<Found>, TargetError> {
-    let git = |source| TargetError::Git { target: name.to_owned(), source };
+    let failed = |source| TargetError::Source { target: name.to_owned(), source };
     let pattern = spec.pattern();
-    let below = |path: &str| {
-        let mut full = request.folder.to_owned();
-        if !full.is_empty() && path != "." && !path.is_empty() {
-            full.push(b'/');
-        }
-        if path != "." {
-            full.extend_from_slice(path.as_bytes());
-        }
-        full
-    };
+    let folder = request.project.folder.as_bstr();
     if pattern.is_literal() {
-        let path = below(&literal(&spec.source));
-        let node = snapshot.node(path.as_bstr()).map_err(git)?;
-        return Ok(node
+        let path = below(folder, &literal(&spec.source));
+        let place = tree.place(path.as_bstr()).map_err(failed)?;
+        return Ok(place
             .into_iter()
-            .map(|node| Found { path: path.clone(), node, captures: Vec::new() })
+            .map(|place| Found { path: path.clone(), place, captures: Vec::new() })
             .collect());
     }
     let regex = pattern.to_regex().map_err(|source| TargetError::Wildcard {
@@ -329,21 +378,19 @@ fn search(
         source_path: spec.source.clone(),
         source,
     })?;
-    let start = below(pattern.literal_prefix());
-    let Some(node) = snapshot.node(start.as_bstr()).map_err(git)?.filter(|node| node.mode == Mode::Directory)
-    else {
-        return Ok(Vec::new());
-    };
+    let start = below(folder, pattern.literal_prefix());
+    let place = tree.place(start.as_bstr()).map_err(failed)?;
+    let Some(place) = place.filter(|place| place.mode() == Mode::Directory) else { return Ok(Vec::new()) };
     let mut search = Search {
-        snapshot,
+        tree,
         regex: &regex,
-        folder_len: if request.folder.is_empty() { 0 } else { request.folder.len() + 1 },
+        folder_len: if folder.is_empty() { 0 } else { folder.len() + 1 },
         // Components below which nothing can match; `**` reaches all.
         depth: if spec.source.contains("**") { usize::MAX } else { spec.source.split('/').count() },
         only_files: spec.source == "**" || spec.source.ends_with("/**"),
         found: Vec::new(),
     };
-    search.directory(start.as_bstr(), node).map_err(git)?;
+    search.directory(start.as_bstr(), &place).map_err(failed)?;
     Ok(search.found)
 }
 
@@ -352,8 +399,8 @@ fn literal(source: &str) -> String {
     source.replace("[*]", "*").replace("[?]", "?").replace("[[]", "[")
 }
 
-struct Search<'s, 'r> {
-    snapshot: &'s Snapshot<'r>,
+struct Search<'s> {
+    tree: &'s Tree<'s, 's>,
     regex: &'s regex::bytes::Regex,
     /// Length of dist.json's folder with its slash: what is before the path that the pattern sees.
     folder_len: usize,
@@ -363,25 +410,27 @@ struct Search<'s, 'r> {
     found: Vec<Found>,
 }
 
-impl Search<'_, '_> {
-    fn directory(&mut self, path: &BStr, node: Node) -> Result<(), GitError> {
-        for (name, node) in self.snapshot.directory(path, node.id)? {
+impl Search<'_> {
+    fn directory(&mut self, path: &BStr, place: &Place) -> Result<(), SourceError> {
+        for (name, place) in self.tree.children(path, place)? {
             let mut full = path.to_owned();
             if !full.is_empty() {
                 full.push(b'/');
             }
             full.extend_from_slice(&name);
             let seen = full[self.folder_len..].as_bstr();
-            let is_directory = node.mode == Mode::Directory;
-            if let Some(captures) = self.regex.captures(seen).filter(|_| !(is_directory && self.only_files)) {
+            let is_directory = place.mode() == Mode::Directory;
+            if let Some(captures) =
+                self.regex.captures(seen).filter(|_| !(is_directory && self.only_files))
+            {
                 let text = |group: Option<regex::bytes::Match<'_>>| {
                     group.map(|group| BString::from(group.as_bytes())).unwrap_or_default()
                 };
                 let captures = captures.iter().skip(1).map(text).collect();
                 // What lies inside a directory that is an item belongs to that item.
-                self.found.push(Found { path: full, node, captures });
+                self.found.push(Found { path: full, place, captures });
             } else if is_directory && !name.starts_with(b".") && seen.split_str("/").count() < self.depth {
-                self.directory(full.as_bstr(), node)?;
+                self.directory(full.as_bstr(), &place)?;
             }
         }
         Ok(())
@@ -393,12 +442,12 @@ impl Search<'_, '_> {
 fn destination(
     environment: &Environment,
     name: &str,
-    spec: &TargetSpec,
+    template: &str,
     found: &Found,
 ) -> Result<Destination, TargetError> {
     // A path holds no NUL, so `\0N\0` can stand for a match while the variables are filled in.
     let mut text = String::new();
-    for piece in spec.template().pieces() {
+    for piece in Template::parse(template).pieces() {
         match piece {
             Piece::Text(piece) => text.push_str(piece),
             Piece::Match(number) => text.push_str(&format!("\0{number}\0")),
@@ -406,7 +455,7 @@ fn destination(
     }
     let expanded = environment.expand(&text).map_err(|source| TargetError::Placeholder {
         target: name.to_owned(),
-        destination: spec.destination.clone(),
+        destination: template.to_owned(),
         source,
     })?;
     let mut path = Vec::new();

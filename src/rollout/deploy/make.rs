@@ -1,0 +1,229 @@
+//! Making versions: list, transform, stage, check, name, and complete.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bstr::ByteSlice as _;
+
+use super::planner::{fingerprint, submodules};
+use super::workshop::Workshop;
+use super::{Prepared, Provenance, Wanted, spec_of, variables};
+use crate::manifest;
+use crate::plan::{Action, Item, Refusal};
+use crate::project::Project;
+use crate::rollout::commands::{Checks, verify};
+use crate::rollout::{Events, Result, RolloutError, Session};
+use crate::source::folder::Folder;
+use crate::source::git::{ListOptions, Snapshot};
+use crate::source::{Contents, HashKind, Listing, Mode};
+use crate::stage::{self, CompleteVersion, Content, Export, Previous, Sharing, Staged, StagingFolder};
+use crate::target::Place;
+use crate::version::{Destination, FileListing, Record, Shelves, Stored, VersionName};
+
+impl Prepared {
+    /// Makes every version that the plan creates. Items whose content turns out to be on disk become relinks.
+    pub(super) fn make(
+        &mut self,
+        session: &mut Session,
+        project: &Project,
+        snapshot: Option<&Snapshot<'_>>,
+        events: &dyn Events,
+    ) -> Result<Vec<CompleteVersion>> {
+        let staged = self.stage(session, project, snapshot, events)?;
+        let mut sealed = Vec::new();
+        for (index, staged) in staged {
+            let wanted = &self.work[index];
+            if let Some(spec) = spec_of(project, &wanted.item) {
+                let variables = variables(&self.provenance, &wanted.item);
+                verify(&Checks { project, spec, variables: &variables, target: &wanted.item.target }, &staged, events)?;
+            }
+            if let Some(version) = self.place(index, staged)? {
+                sealed.push(version);
+            }
+        }
+        stage::make_durable(&sealed)?;
+        let complete = sealed.into_iter().map(stage::Sealed::complete).collect::<Result<Vec<_>, _>>()?;
+        let mut folders: Vec<PathBuf> =
+            complete.iter().map(|version| version.destination().versions_folder()).collect();
+        folders.sort();
+        folders.dedup();
+        for folder in folders {
+            crate::disk::Dir::open(&folder)?.sync()?;
+        }
+        Ok(complete)
+    }
+
+    /// Stages what is to be created. Returns each staged version with the index of its item.
+    fn stage(
+        &mut self,
+        session: &mut Session,
+        project: &Project,
+        snapshot: Option<&Snapshot<'_>>,
+        events: &dyn Events,
+    ) -> Result<Vec<(usize, Staged)>> {
+        let rollout = format!("r{}-{}", session.history.next_number(), std::process::id());
+        let kind = project.repository().map_or(HashKind::Sha1, |repository| repository.hash_kind());
+        let mut folders: HashMap<PathBuf, Arc<StagingFolder>> = HashMap::new();
+        let mut shelves = Shelves::default();
+        let mut workshop = Workshop::new(project, snapshot, kind);
+        // The first place is the repository's, whose contents are complete only when all is listed.
+        let mut stores: Vec<Option<Box<dyn Contents>>> = snapshot.iter().map(|_| None).collect();
+        let mut exports = Vec::new();
+        let mut indices = Vec::new();
+        for (index, (item, wanted)) in self.plan.items.iter().zip(&mut self.work).enumerate() {
+            let Action::Create { name, .. } = &item.action else { continue };
+            session.claim(&item.destination)?;
+            let (listing, folder) = match (wanted.folder.take(), snapshot) {
+                (Some(folder), _) => (folder.listing.clone(), Some(folder)),
+                (None, Some(snapshot)) => (list(wanted, snapshot)?, None),
+                (None, None) => continue,
+            };
+            let record =
+                self.provenance.record(wanted, name, &listing.uses, fingerprint(snapshot, wanted, &listing.uses));
+            let mut content = Content { mode: wanted.item.place.mode(), listing, store: 0 };
+            let mut made = folder;
+            if wanted.ingredients.pipeline.is_some() {
+                let contents = made.take().map(Folder::into_contents);
+                let contents = contents.as_ref().map(|contents| contents as &dyn Contents);
+                made = Some(workshop.run(wanted, &self.provenance, &content, contents, events)?);
+            }
+            if let Some(folder) = made {
+                content = Content { mode: folder.mode, listing: folder.listing.clone(), store: stores.len() };
+                stores.push(Some(Box::new(folder.into_contents())));
+            }
+            let record = Record { mode: content.mode.as_str().to_owned(), ..record };
+            exports.push(Export {
+                destination: item.destination.clone(),
+                folder: staging_folder(&mut folders, &item.destination, &rollout)?,
+                previous: if content.mode == Mode::Directory { previous(&mut shelves, item)? } else { None },
+                content,
+                record,
+                sharing: sharing(wanted.item.settings.link),
+                shared: wanted.shared.clone(),
+                mtime: self.provenance.time,
+            });
+            indices.push(index);
+        }
+        if let (Some(snapshot), Some(first)) = (snapshot, stores.first_mut()) {
+            *first = Some(Box::new(snapshot.contents()));
+        }
+        let contents: Vec<&dyn Contents> = stores.iter().flatten().map(|store| &**store).collect();
+        let staged = stage::export(exports, &contents, kind, events)?;
+        Ok(indices.into_iter().zip(staged).collect())
+    }
+
+    /// Gives a staged version its final name, or finds that the disk holds it already: the item then relinks.
+    fn place(&mut self, index: usize, staged: Staged) -> Result<Option<stage::Sealed>> {
+        let item = &mut self.plan.items[index];
+        let Action::Create { name, adopt } = &item.action else { return Ok(None) };
+        let (adopt, name) = (*adopt, name.clone());
+        for name in names(&self.provenance, &self.work[index], &name, &staged) {
+            let text = name.to_string();
+            if staged.versions().stat(&text)?.is_none() {
+                item.action = Action::Create { name: name.clone(), adopt };
+                return Ok(Some(staged.seal(name)?));
+            }
+            let Some(found) = Record::read(staged.versions(), &text)? else { continue };
+            let is_same = found.content == staged.record().content && found.mode == staged.record().mode;
+            if is_same && !found.is_bad() {
+                // The same bytes under another fingerprint: remembered, so that the next run need not look.
+                let fingerprint = staged.record().fingerprint.clone();
+                let uses = staged.record().uses.clone();
+                Record { fingerprint, uses, ..found }.write(staged.versions())?;
+                item.action = Action::Relink { to: name, adopt, clear_mark: false, mark_bad: None, back: 0 };
+                return Ok(None);
+            }
+            if is_same {
+                let action = Action::Refuse(Refusal::Bad { version: name, reason: found.reason });
+                return Err(RolloutError::Refused(vec![Item { action, ..item.clone() }]));
+            }
+        }
+        // Two contents whose ids begin alike: nobody will see this, and nobody loses anything.
+        let action = Action::Refuse(Refusal::Occupied { by: "another version of this name".to_owned() });
+        Err(RolloutError::Refused(vec![Item { action, ..item.clone() }]))
+    }
+
+    /// What is exported for the item `index`, before any pipeline.
+    pub(in crate::rollout) fn listing(&self, index: usize, snapshot: Option<&Snapshot<'_>>) -> Result<Listing> {
+        let wanted = &self.work[index];
+        match (&wanted.folder, snapshot) {
+            (Some(folder), _) => Ok(folder.listing.clone()),
+            (None, Some(snapshot)) => list(wanted, snapshot),
+            (None, None) => Ok(Listing::default()),
+        }
+    }
+
+    /// True if the item `index` goes through a pipeline, whose result nobody knows before it ran.
+    pub(in crate::rollout) fn has_pipeline(&self, index: usize) -> bool {
+        self.work[index].ingredients.pipeline.is_some()
+    }
+}
+
+/// The names a version may get, the preferred one first.
+fn names(provenance: &Provenance, wanted: &Wanted, name: &VersionName, staged: &Staged) -> Vec<VersionName> {
+    let content = &staged.record().content;
+    match &provenance.numbered {
+        Some(_) if wanted.is_uncommitted => vec![name.with_content(content)],
+        Some(_) => vec![name.clone(), name.with_content(content)],
+        None => vec![VersionName::new(name.base(), name.count(), content.get(..7).unwrap_or_default())],
+    }
+}
+
+fn list(wanted: &Wanted, snapshot: &Snapshot<'_>) -> Result<Listing> {
+    let Wanted { item, ingredients, .. } = wanted;
+    let Place::Git(node) = item.place else { return Ok(Listing::default()) };
+    let options = ListOptions {
+        ignore: ingredients.ignore.clone(),
+        submodules: submodules(item.settings.submodules).0,
+        all: ingredients.all,
+    };
+    snapshot
+        .list(item.source.as_bstr(), node, &options)
+        .map_err(|source| RolloutError::Content { target: item.target.clone(), source })
+}
+
+fn staging_folder(
+    folders: &mut HashMap<PathBuf, Arc<StagingFolder>>,
+    destination: &Destination,
+    rollout: &str,
+) -> Result<Arc<StagingFolder>> {
+    let place = destination.versions_folder();
+    if let Some(folder) = folders.get(&place) {
+        return Ok(Arc::clone(folder));
+    }
+    let folder = Arc::new(StagingFolder::create(destination, rollout)?);
+    folders.insert(place, Arc::clone(&folder));
+    Ok(folder)
+}
+
+/// The version to share unchanged files with: what is active, or else the newest one with a record.
+fn previous(shelves: &mut Shelves, item: &Item) -> Result<Option<Previous>> {
+    let is_usable = |stored: &Stored| {
+        stored.record.as_ref().is_some_and(|record| record.mode == Mode::Directory.as_str())
+    };
+    let stored = shelves.versions(&item.destination)?;
+    let active = stored.iter().find(|stored| Some(&stored.name) == item.from.as_ref() && is_usable(stored));
+    let newest = || stored.iter().rev().find(|stored| is_usable(stored));
+    let Some(stored) = active.or_else(newest) else { return Ok(None) };
+    let Some(versions) = shelves.dir(&item.destination)? else { return Ok(None) };
+    let files = FileListing::read(versions, &stored.name.to_string())?;
+    let record = stored.record.clone();
+    Ok(files.zip(record).map(|(files, record)| Previous { name: stored.name.clone(), record, files }))
+}
+
+fn sharing(link: manifest::Link) -> Sharing {
+    match link {
+        manifest::Link::Auto => Sharing::Auto,
+        manifest::Link::Reflink => Sharing::Reflink,
+        manifest::Link::Hardlink => Sharing::Hardlink,
+        manifest::Link::Copy => Sharing::Copy,
+    }
+}
+
+/// The file name that commands see a source under.
+pub(super) fn file_name(wanted: &Wanted) -> PathBuf {
+    let source = crate::disk::on_disk(&wanted.item.source);
+    let name = source.file_name().unwrap_or_else(|| wanted.item.destination.base().as_ref());
+    Path::new(name).to_owned()
+}

@@ -1,0 +1,226 @@
+//! A deploy: what a project wants, against what is on disk, made into versions.
+
+mod make;
+mod planner;
+mod provenance;
+mod workshop;
+
+use std::collections::BTreeMap;
+
+use super::{Events, Report, Result, RolloutError, Session, Switch};
+use crate::manifest::{self, Manifest, TargetSpec};
+use crate::plan::{Action, Consent, Item, Kind, Plan, Refusal};
+use crate::project::Project;
+use crate::source::folder::Folder;
+use crate::source::git::Snapshot;
+use crate::target;
+use crate::transform;
+use crate::version::Ingredients;
+
+use planner::Planner;
+use provenance::Provenance;
+
+/// What is asked of a deploy, apart from the project.
+#[derive(Clone, Debug, Default)]
+pub struct DeployRequest {
+    /// Patterns of target names; none means all.
+    pub targets: Vec<String>,
+    /// `--source`: only the item of this source.
+    pub source: Option<String>,
+    /// `--dest`: the destination instead of that in dist.json.
+    pub destination: Option<String>,
+    /// What the user allowed.
+    pub consent: Consent,
+    /// `--all`: deploy git's own files and junk too.
+    pub all: bool,
+    /// `--ignore-missing`.
+    pub ignore_missing: bool,
+    /// A hook or an update: an item that is refused for being rolled back does not hold back the others.
+    pub unattended: bool,
+    /// What started it, if it was no person.
+    pub trigger: Option<String>,
+    /// Why, in the words of `-m`.
+    pub why: Option<String>,
+}
+
+/// A plan with what is needed to carry it out.
+pub struct Prepared {
+    /// The plan: what everybody may read.
+    pub plan: Plan,
+    /// Targets without a source.
+    pub missing: Vec<target::Missing>,
+    provenance: Provenance,
+    work: Vec<Wanted>,
+}
+
+/// What one destination wants.
+struct Wanted {
+    item: target::Item,
+    ingredients: Ingredients,
+    shared: Vec<String>,
+    /// What the source holds, where it is on disk: it has been listed to know what it is.
+    folder: Option<Folder>,
+    /// Version names carry the content id, because the commit does not tell what is in them.
+    is_uncommitted: bool,
+}
+
+/// Plans a deploy of `project`: reads what is on disk, writes nothing, needs no lock. `snapshot` is the project's.
+///
+/// # Errors
+/// When targets cannot be resolved, or folders, records or the repository cannot be read.
+pub fn plan_deploy(
+    project: &Project,
+    snapshot: Option<&Snapshot<'_>>,
+    request: &DeployRequest,
+) -> Result<Prepared> {
+    let names = target::select(&project.manifest, &request.targets)?;
+    for name in &names {
+        check_supported(project, name)?;
+    }
+    let asked = target::Request {
+        ignore_missing: request.ignore_missing || request.source.is_some(),
+        source: request.source.as_deref(),
+        destination: request.destination.as_deref(),
+        ..target::Request::new(project, snapshot)
+    };
+    let mut resolved = target::resolve(asked, &names)?;
+    if let Some(source) = &request.source {
+        resolved.missing.clear();
+        if resolved.items.is_empty() {
+            resolved = resolve_ad_hoc(asked, source)?;
+        }
+    }
+    let provenance = Provenance::of(project);
+    let mut planner = Planner::new(project, snapshot, request, &provenance);
+    let mut plan = Plan { kind: Kind::Deploy, items: Vec::new() };
+    let mut work = Vec::new();
+    for item in resolved.items {
+        let wanted = planner.wanted(item)?;
+        plan.items.push(planner.decide(&wanted)?);
+        work.push(wanted);
+    }
+    Ok(Prepared { plan, missing: resolved.missing, provenance, work })
+}
+
+/// Resolves a source that no target deploys: `--dest` says where it goes.
+fn resolve_ad_hoc(asked: target::Request<'_>, source: &str) -> Result<target::Resolved> {
+    let Some(destination) = asked.destination else {
+        return Err(target::TargetError::NoTargetFor { source_path: source.to_owned() }.into());
+    };
+    let manifest = Manifest::ad_hoc(source, destination);
+    let asked = target::Request { manifest: &manifest, source: None, ignore_missing: false, ..asked };
+    Ok(target::resolve(asked, &["cli"])?)
+}
+
+/// Refuses what dist.json may ask for but this release cannot do, rather than leaving it out.
+fn check_supported(project: &Project, name: &str) -> Result<()> {
+    let Some(spec) = project.manifest.targets.get(name) else { return Ok(()) };
+    let settings = project.manifest.settings_of(spec);
+    let what = match settings.from {
+        manifest::Source::Upstreams(_) => "an address in the option `from`",
+        _ if settings.require_signed => "the option `require_signed`",
+        _ if settings.switch != manifest::Switch::Each => "the option `switch`",
+        _ => return Ok(()),
+    };
+    Err(RolloutError::Unsupported { target: name.to_owned(), what: what.to_owned() })
+}
+
+/// What commands of a target see in their environment, besides distman.env.
+fn variables(provenance: &Provenance, item: &target::Item) -> BTreeMap<String, String> {
+    let pairs = [
+        ("GIT_DIST_REV", provenance.revision.clone()),
+        ("GIT_DIST_COMMIT", provenance.commit.clone()),
+        ("GIT_DIST_VERSION", provenance.version()),
+        ("GIT_DIST_TARGET", item.target.clone()),
+        ("GIT_DIST_DESTINATION", item.destination.as_str().to_owned()),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn spec_of<'p>(project: &'p Project, item: &target::Item) -> Option<&'p TargetSpec> {
+    project.manifest.targets.get(&item.target)
+}
+
+impl Prepared {
+    /// The items that are refused and hold back the whole rollout.
+    pub fn refused(&self, request: &DeployRequest) -> Vec<Item> {
+        let holds_back = |item: &&Item| match &item.action {
+            Action::Refuse(refusal) => !(request.unattended && refusal.is_only_rolled_back()),
+            _ => false,
+        };
+        self.plan.items.iter().filter(holds_back).cloned().collect()
+    }
+
+    /// True if something on disk would change.
+    pub fn is_change(&self) -> bool {
+        self.plan.items.iter().any(|item| item.action.is_change())
+    }
+
+    /// What would have to be allowed with `--adopt`.
+    pub fn occupied(&self) -> impl Iterator<Item = &Item> {
+        let is_occupied = |item: &&Item| matches!(&item.action, Action::Refuse(Refusal::Occupied { .. }));
+        self.plan.items.iter().filter(is_occupied)
+    }
+
+    /// What the plan would run, one line each: pipeline steps, `verify` and `after`.
+    pub fn commands(&self, project: &Project) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut told = std::collections::BTreeSet::new();
+        for (item, wanted) in self.plan.items.iter().zip(&self.work) {
+            let is_made = matches!(item.action, Action::Create { .. });
+            let Some(spec) = spec_of(project, &wanted.item).filter(|_| told.insert(&item.target)) else { continue };
+            let target = &item.target;
+            if is_made {
+                let steps = project.manifest.pipeline_of(spec);
+                lines.extend(transform::describe(&steps).into_iter().map(|line| format!("`{target}`: {line}")));
+                lines.extend(spec.verify.iter().map(|line| format!("`{target}`: verify with `{line}`")));
+            }
+            if item.action.is_change() {
+                lines.extend(spec.after.iter().map(|line| format!("`{target}`: run `{line}` afterwards")));
+            }
+        }
+        lines
+    }
+
+    /// Carries the plan out.
+    ///
+    /// # Errors
+    /// When an item is refused, or content cannot be read, made, checked, written or activated. Nothing is changed
+    /// then.
+    pub fn execute(
+        mut self,
+        mut session: Session,
+        project: &Project,
+        snapshot: Option<&Snapshot<'_>>,
+        request: &DeployRequest,
+        events: &dyn Events,
+    ) -> Result<Report> {
+        let refused = self.refused(request);
+        if !refused.is_empty() {
+            return Err(RolloutError::Refused(refused));
+        }
+        let is_refused = |item: &&Item| matches!(item.action, Action::Refuse(_));
+        let set_aside: Vec<Item> = self.plan.items.iter().filter(is_refused).cloned().collect();
+        let complete = self.make(&mut session, project, snapshot, events)?;
+        let about = Switch {
+            trigger: request.trigger.clone(),
+            why: request.why.clone(),
+            origin: Some(self.provenance.origin.clone()),
+            revision: Some(self.provenance.revision.clone()),
+            commit: Some(self.provenance.commit.clone()).filter(|commit| !commit.is_empty()),
+            author: project.manifest.author.clone(),
+            keep: self
+                .work
+                .iter()
+                .map(|wanted| (wanted.item.target.clone(), usize::try_from(wanted.item.settings.keep).unwrap_or(0)))
+                .collect(),
+            version_only: request.consent.version_only,
+            variables: self.provenance.variables(),
+        };
+        let mut items = self.plan.items;
+        items.retain(|item| !matches!(item.action, Action::Refuse(_)));
+        let mut report = session.switch(Some(project), Kind::Deploy, items, &complete, about, events)?;
+        report.items.extend(set_aside);
+        Ok(report)
+    }
+}
