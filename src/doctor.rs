@@ -115,7 +115,9 @@ impl Findings {
                         "repository",
                         format!("{} at {}.{}", project.origin(), revision.count, revision.short()),
                     ),
-                    None => self.good("repository", format!("none: {} is deployed as it is", project.origin())),
+                    None => {
+                        self.good("repository", format!("none: {} is deployed as it is", project.origin()))
+                    }
                 }
                 self.good("manifest", format!("{} targets", project.manifest.targets.len()));
                 for doubt in &project.warnings {

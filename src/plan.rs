@@ -386,8 +386,8 @@ pub fn rollback(
                 }
             }
             let by_count = || {
-                let older = stored.iter().rev().filter(|version| version.name < *active && !version.is_bad());
-                older.map(|version| (version.name.clone(), 0)).nth(steps - 1)
+                let older = older_than(stored, active).iter().rev().filter(|version| !version.is_bad());
+                older.map(|version| (version.name.clone(), 0)).nth(steps.saturating_sub(1))
             };
             match found.or_else(|| if earlier.is_empty() { by_count() } else { None }) {
                 Some(found) => found,
@@ -406,7 +406,7 @@ pub fn activate(link: &Link, stored: &[Stored], asked: &str) -> Action {
     let relative = asked.strip_prefix('-').and_then(|steps| steps.parse::<usize>().ok());
     let found = match (relative, link) {
         (Some(steps), Link::Version(active)) => {
-            let mut older = stored.iter().rev().filter(|version| version.name < *active);
+            let mut older = older_than(stored, active).iter().rev();
             older.nth(steps.saturating_sub(1)).ok_or(Refusal::NoPrevious)
         }
         _ => named(stored, asked),
@@ -492,6 +492,13 @@ pub fn beyond_keep(
     let mut all: Vec<VersionName> = removed.iter().cloned().chain(bad).collect();
     all.sort();
     all
+}
+
+/// The versions that come before `active` in `stored`, which is ordered; by count where `active` is gone.
+fn older_than<'s>(stored: &'s [Stored], active: &VersionName) -> &'s [Stored] {
+    let position = stored.iter().position(|version| version.name == *active);
+    let by_count = || stored.partition_point(|version| version.name.count() < active.count());
+    &stored[..position.unwrap_or_else(by_count)]
 }
 
 /// The one version of `stored` that `asked` names.

@@ -222,9 +222,9 @@ impl Project {
         let reader = match &base {
             Base::Folder(path) => FileReader::Disk(path.clone()),
             Base::Git { repository, .. } if opening.worktree => {
-                let top = repository.workdir().ok_or_else(|| ProjectError::NoWorktree {
-                    path: repository.git_dir().to_owned(),
-                })?;
+                let top = repository
+                    .workdir()
+                    .ok_or_else(|| ProjectError::NoWorktree { path: repository.git_dir().to_owned() })?;
                 FileReader::Disk(top.to_owned())
             }
             Base::Git { repository, revision } => {

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use crate::activate::is_pending;
 use crate::disk::Shown;
-use crate::plan::{Action, Consent, Item};
 use crate::manifest::Manifest;
+use crate::plan::{Action, Consent, Item};
 use crate::project::{Opening, Project};
 use crate::rollout::{DeployRequest, Prepared, Report, RolloutError, Session, plan_deploy};
 use crate::spelling::nearest;
@@ -184,11 +184,7 @@ fn nothing_to_do(printer: &Printer, project: &Project, prepared: &Prepared) -> R
         printer.line(item_line(printer, item))?;
     }
     let count = prepared.plan.items.len();
-    printer.talk(format!(
-        "nothing to do: {} at {}",
-        destinations(count),
-        headline(project)
-    ));
+    printer.talk(format!("nothing to do: {} at {}", destinations(count), headline(project)));
     Ok(DONE)
 }
 

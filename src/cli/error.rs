@@ -58,9 +58,10 @@ impl CliError {
     /// The exit code.
     pub(super) fn code(&self) -> u8 {
         match self {
-            Self::Rollout(RolloutError::Activate(ActivateError::Undone(_) | ActivateError::Stuck(_))) => {
-                UNDONE
-            }
+            Self::Rollout(
+                RolloutError::After { .. }
+                | RolloutError::Activate(ActivateError::Undone(_) | ActivateError::Stuck(_)),
+            ) => UNDONE,
             Self::Rollout(RolloutError::Staging(StageError::Interrupted)) => INTERRUPTED,
             Self::Told { code, .. } => *code,
             _ => FAILED,

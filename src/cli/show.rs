@@ -80,9 +80,9 @@ fn headline(item: &Installed, look: &Look) -> Vec<(String, Tone)> {
     if let Some(state) = state(item, look) {
         cells.push((format!("({state})"), Tone::Bad));
     }
-    let is_newer =
-        |stored: &&Stored| look.active().is_some_and(|active| stored.name > *active) && !stored.is_bad();
-    let newer = look.stored.iter().filter(is_newer).count();
+    let position = look.stored.iter().position(|stored| Some(&stored.name) == look.active());
+    let newer = position.map_or(&[][..], |position| &look.stored[position + 1..]);
+    let newer = newer.iter().filter(|stored| !stored.is_bad()).count();
     if newer > 0 {
         cells.push((format!("({newer} newer on disk)"), Tone::Changed));
     }
@@ -97,7 +97,7 @@ fn version_cells(stored: &Stored, link: &Link, with_commit: bool) -> Vec<(String
         cells.push(("unverified".to_owned(), Tone::Dim));
         return cells;
     };
-    cells.push((record.created_at.clone(), Tone::Dim));
+    cells.push((to_the_second(&record.created_at), Tone::Dim));
     if with_commit {
         cells.push((record.author.clone(), Tone::Plain));
         cells.push((record.subject.clone(), Tone::Plain));
@@ -107,4 +107,12 @@ fn version_cells(stored: &Stored, link: &Link, with_commit: bool) -> Vec<(String
         cells.push((format!("bad: {reason}"), Tone::Bad));
     }
     cells
+}
+
+/// A time as people read it: `2026-11-20T07:09:16.123Z` without the fraction.
+fn to_the_second(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => time.to_owned(),
+    }
 }

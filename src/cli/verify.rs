@@ -1,5 +1,7 @@
 //! `git dist verify`: hash again, and repair.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::args::Verify;
@@ -63,13 +65,13 @@ pub(super) fn run(context: &Context<'_>, arguments: &Verify) -> Result<u8, CliEr
     if !arguments.repair || context.global.dry_run {
         return Ok(DIFFERENT);
     }
-    let repository = Repository::discover(std::path::Path::new(".")).map_err(RolloutError::from)?;
+    let repository = Repository::discover(Path::new(".")).map_err(RolloutError::from)?;
     let items =
         damaged.iter().filter_map(|verified| Some((verified.item(), verified.stored.record.clone()?)));
     let items: Vec<_> = items.collect();
     let bar = context.bar();
     let session = Session::begin(&root, Kind::Repair, &bar)?;
-    let report = repair(session, &repository, &items, None, &bar)?;
+    let report = repair(session, &repository, (Path::new("."), &context.process), &items, None, &bar)?;
     super::deploy::show_items(printer, &report)?;
     printer.talk(format!("exported {} again", counted(items.len(), "version")));
     Ok(if broken.is_empty() { DONE } else { DIFFERENT })

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{Events, Report, Result, Session, Switch};
 use crate::history::History;
 use crate::inventory::{Installed, Inventory, InventoryError, Look};
-use crate::project::Project;
 use crate::plan::{self, Action, Back, Item, Kind, Plan, Refusal};
+use crate::project::Project;
 
 /// What is asked of the selected destinations.
 #[derive(Clone, Debug)]

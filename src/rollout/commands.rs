@@ -22,14 +22,17 @@ pub(super) struct Checks<'a> {
 /// Runs the `verify` commands of a target on a staged version, in its folder. `{staged}` is its path.
 pub(super) fn verify(checks: &Checks<'_>, staged: &Staged, events: &dyn Events) -> Result<()> {
     let path = staged.path();
-    let directory = if path.is_dir() { path.clone() } else { path.parent().map_or(path.clone(), Path::to_owned) };
+    let directory =
+        if path.is_dir() { path.clone() } else { path.parent().map_or(path.clone(), Path::to_owned) };
     let path = path.into_os_string();
     let own = |name: &str| (name == "staged").then(|| path.clone());
     for line in &checks.spec.verify {
-        checks.run(line, &own, &directory, Background::Stop, events).map_err(|source| RolloutError::Verify {
-            target: checks.target.to_owned(),
-            destination: staged.destination().path().to_owned(),
-            source,
+        checks.run(line, &own, &directory, Background::Stop, events).map_err(|source| {
+            RolloutError::Verify {
+                target: checks.target.to_owned(),
+                destination: staged.destination().path().to_owned(),
+                source,
+            }
         })?;
     }
     Ok(())

@@ -18,7 +18,7 @@ pub use back::{Choice, carry_out, plan_choice};
 pub use deploy::{DeployRequest, Prepared, plan_deploy};
 
 pub use diff::{Change, FileChange};
-pub use repair::{RepairError, repair};
+pub use repair::{Place, RepairError, repair};
 pub use session::{Session, Switch};
 pub use suggest::suggest;
 pub use unattended::{Unattended, deploy_unattended};

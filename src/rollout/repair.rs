@@ -1,12 +1,15 @@
 //! Exporting damaged versions again from the commit that their records name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 use bstr::{BStr, ByteSlice as _};
 
-use super::{Events, Report, Result, RolloutError, Session, Switch};
+use super::{DeployRequest, Events, Report, Result, RolloutError, Session, Switch, plan_deploy};
 use crate::plan::{Action, Item, Kind};
+use crate::project::{Opening, Project};
 use crate::source::git::{ListOptions, Repository, Snapshot, Submodules};
 use crate::stage::{self, Content, Export, Sharing, StagingFolder};
 use crate::version::{Destination, Record, VersionName};
@@ -22,6 +25,12 @@ pub enum RepairError {
         /// The commit in the record.
         commit: String,
     },
+    /// Git never had what is in it.
+    #[error("version {version} was deployed from a working tree, so that git cannot make it again")]
+    Uncommitted {
+        /// The version's name.
+        version: String,
+    },
     /// What git holds now does not give the content that the record promises.
     #[error("version {version} cannot be made again: git gives {found} where its record says {expected}")]
     OtherContent {
@@ -34,6 +43,9 @@ pub enum RepairError {
     },
 }
 
+/// Where the user stands, and the process environment: what reading a project takes.
+pub type Place<'a> = (&'a Path, &'a BTreeMap<String, OsString>);
+
 /// Exports each of `damaged` again into its place, without sharing any file with another version.
 ///
 /// # Errors
@@ -42,6 +54,7 @@ pub enum RepairError {
 pub fn repair(
     mut session: Session,
     repository: &Repository,
+    place: Place<'_>,
     damaged: &[(Item, Record)],
     why: Option<String>,
     events: &dyn Events,
@@ -50,7 +63,7 @@ pub fn repair(
     for (item, record) in damaged {
         session.claim(&item.destination)?;
         let Some(name) = VersionName::parse(item.destination.base(), &record.version) else { continue };
-        remake(&session, repository, &item.destination, &name, record, events)?;
+        remake(&session, repository, place, &item.destination, &name, record, events)?;
         items.push(Item { action: Action::Repair { version: name }, ..item.clone() });
     }
     session.switch(None, Kind::Repair, items, &[], Switch { why, ..Switch::default() }, events)
@@ -59,19 +72,24 @@ pub fn repair(
 fn remake(
     session: &Session,
     repository: &Repository,
+    place: Place<'_>,
     destination: &Destination,
     name: &VersionName,
     record: &Record,
     events: &dyn Events,
 ) -> Result<()> {
+    if record.recipe.uncommitted {
+        return Err(RepairError::Uncommitted { version: name.to_string() }.into());
+    }
     let revision = repository.resolve(&record.commit)?;
     let mtime = revision.time;
     let snapshot = Snapshot::new(repository, revision);
     let source = BStr::new(record.source.as_bytes());
-    let Some(node) = snapshot.node(source)? else {
+    let no_source = || {
         let (source_path, commit) = (record.source.clone(), record.commit.clone());
-        return Err(RepairError::NoSource { source_path, commit }.into());
+        RolloutError::from(RepairError::NoSource { source_path, commit })
     };
+    let node = snapshot.node(source)?.ok_or_else(no_source)?;
     let options = ListOptions {
         ignore: record.recipe.ignore.clone(),
         submodules: match record.recipe.submodules.as_str() {
@@ -93,7 +111,16 @@ fn remake(
         shared: record.recipe.shared.clone(),
         mtime,
     };
-    let staged = stage::export(vec![export], &[&snapshot.contents()], repository.hash_kind(), events)?;
+    let staged = if record.recipe.pipeline {
+        let (start, process) = place;
+        let project = Project::open(Opening::new(start, &record.commit), process)?;
+        let targets = vec![record.target.clone()];
+        let request = DeployRequest { targets, all: record.recipe.all, ..DeployRequest::default() };
+        let prepared = plan_deploy(&project, Some(&snapshot), &request)?;
+        prepared.stage_again(&project, &snapshot, export, events)?.ok_or_else(no_source)?
+    } else {
+        stage::export(vec![export], &[&snapshot.contents()], repository.hash_kind(), events)?
+    };
     for staged in staged {
         if staged.record().content != record.content {
             let found = staged.record().content.clone();

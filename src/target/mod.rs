@@ -420,9 +420,7 @@ impl Search<'_> {
             full.extend_from_slice(&name);
             let seen = full[self.folder_len..].as_bstr();
             let is_directory = place.mode() == Mode::Directory;
-            if let Some(captures) =
-                self.regex.captures(seen).filter(|_| !(is_directory && self.only_files))
-            {
+            if let Some(captures) = self.regex.captures(seen).filter(|_| !(is_directory && self.only_files)) {
                 let text = |group: Option<regex::bytes::Match<'_>>| {
                     group.map(|group| BString::from(group.as_bytes())).unwrap_or_default()
                 };

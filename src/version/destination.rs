@@ -203,7 +203,11 @@ impl Shelves {
             let record = Record::read(&shelf.dir, &name.to_string())?;
             Ok(Stored { name, record })
         };
-        names.into_iter().map(read).collect()
+        let mut versions: Vec<Stored> = names.into_iter().map(read).collect::<Result<_, RecordError>>()?;
+        // Contents of one commit have no order but that in which they came.
+        let age = |version: &Stored| version.record.as_ref().map(|record| record.created_at.clone());
+        versions.sort_by_cached_key(|version| (version.name.count(), age(version), version.name.clone()));
+        Ok(versions)
     }
 
     /// The names of all versions of `destination`, oldest first.

@@ -36,7 +36,11 @@ impl Prepared {
             let wanted = &self.work[index];
             if let Some(spec) = spec_of(project, &wanted.item) {
                 let variables = variables(&self.provenance, &wanted.item);
-                verify(&Checks { project, spec, variables: &variables, target: &wanted.item.target }, &staged, events)?;
+                verify(
+                    &Checks { project, spec, variables: &variables, target: &wanted.item.target },
+                    &staged,
+                    events,
+                )?;
             }
             if let Some(version) = self.place(index, staged)? {
                 sealed.push(version);
@@ -79,8 +83,12 @@ impl Prepared {
                 (None, Some(snapshot)) => (list(wanted, snapshot)?, None),
                 (None, None) => continue,
             };
-            let record =
-                self.provenance.record(wanted, name, &listing.uses, fingerprint(snapshot, wanted, &listing.uses));
+            let record = self.provenance.record(
+                wanted,
+                name,
+                &listing.uses,
+                fingerprint(snapshot, wanted, &listing.uses),
+            );
             let mut content = Content { mode: wanted.item.place.mode(), listing, store: 0 };
             let mut made = folder;
             if wanted.ingredients.pipeline.is_some() {
@@ -111,6 +119,27 @@ impl Prepared {
         let contents: Vec<&dyn Contents> = stores.iter().flatten().map(|store| &**store).collect();
         let staged = stage::export(exports, &contents, kind, events)?;
         Ok(indices.into_iter().zip(staged).collect())
+    }
+
+    /// Stages the one item again whose source and target `record` names, for a repair, with the pipeline that the
+    /// project's revision says. `None` if the revision has no such item.
+    pub(in crate::rollout) fn stage_again(
+        mut self,
+        project: &Project,
+        snapshot: &Snapshot<'_>,
+        mut export: Export,
+        events: &dyn Events,
+    ) -> Result<Option<Vec<Staged>>> {
+        let record = &export.record;
+        let is_it =
+            |wanted: &Wanted| wanted.item.target == record.target && wanted.item.source == record.source;
+        let Some(index) = self.work.iter().position(is_it) else { return Ok(None) };
+        let wanted = self.work.swap_remove(index);
+        let kind = snapshot.repository().hash_kind();
+        let mut workshop = Workshop::new(project, Some(snapshot), kind);
+        let made = workshop.run(&wanted, &self.provenance, &export.content, None, events)?;
+        export.content = Content { mode: made.mode, listing: made.listing.clone(), store: 0 };
+        Ok(Some(stage::export(vec![export], &[&made.into_contents()], kind, events)?))
     }
 
     /// Gives a staged version its final name, or finds that the disk holds it already: the item then relinks.
@@ -145,7 +174,11 @@ impl Prepared {
     }
 
     /// What is exported for the item `index`, before any pipeline.
-    pub(in crate::rollout) fn listing(&self, index: usize, snapshot: Option<&Snapshot<'_>>) -> Result<Listing> {
+    pub(in crate::rollout) fn listing(
+        &self,
+        index: usize,
+        snapshot: Option<&Snapshot<'_>>,
+    ) -> Result<Listing> {
         let wanted = &self.work[index];
         match (&wanted.folder, snapshot) {
             (Some(folder), _) => Ok(folder.listing.clone()),

@@ -168,11 +168,15 @@ impl Prepared {
         let mut told = std::collections::BTreeSet::new();
         for (item, wanted) in self.plan.items.iter().zip(&self.work) {
             let is_made = matches!(item.action, Action::Create { .. });
-            let Some(spec) = spec_of(project, &wanted.item).filter(|_| told.insert(&item.target)) else { continue };
+            let Some(spec) = spec_of(project, &wanted.item).filter(|_| told.insert(&item.target)) else {
+                continue;
+            };
             let target = &item.target;
             if is_made {
                 let steps = project.manifest.pipeline_of(spec);
-                lines.extend(transform::describe(&steps).into_iter().map(|line| format!("`{target}`: {line}")));
+                lines.extend(
+                    transform::describe(&steps).into_iter().map(|line| format!("`{target}`: {line}")),
+                );
                 lines.extend(spec.verify.iter().map(|line| format!("`{target}`: verify with `{line}`")));
             }
             if item.action.is_change() {
@@ -212,7 +216,9 @@ impl Prepared {
             keep: self
                 .work
                 .iter()
-                .map(|wanted| (wanted.item.target.clone(), usize::try_from(wanted.item.settings.keep).unwrap_or(0)))
+                .map(|wanted| {
+                    (wanted.item.target.clone(), usize::try_from(wanted.item.settings.keep).unwrap_or(0))
+                })
                 .collect(),
             version_only: request.consent.version_only,
             variables: self.provenance.variables(),

@@ -64,7 +64,8 @@ impl<'a> Planner<'a> {
             Place::Git(node) => (node.id, self.attributes_above(&item)?, None),
             Place::Disk { path, .. } => {
                 let folder = self.list_folder(&item, path)?;
-                let kind = self.project.repository().map_or(HashKind::Sha1, |repository| repository.hash_kind());
+                let kind =
+                    self.project.repository().map_or(HashKind::Sha1, |repository| repository.hash_kind());
                 (content_of(kind, &folder), Vec::new(), Some(folder))
             }
         };
@@ -120,7 +121,9 @@ impl<'a> Planner<'a> {
             _ => None,
         };
         let active = match &from {
-            Some(from) => self.shelves.stored(destination, from)?.map(|stored| self.candidate(wanted, stored)),
+            Some(from) => {
+                self.shelves.stored(destination, from)?.map(|stored| self.candidate(wanted, stored))
+            }
             None => None,
         };
         let is_settled = active.as_ref().is_some_and(|active| active.matches);
@@ -149,7 +152,8 @@ impl<'a> Planner<'a> {
         let situation = Situation { name, link, active, others, ancestry };
         let (action, mut warnings) = plan::deploy(&situation, self.request.consent);
         if let Some(folder) = &wanted.folder {
-            let special = folder.special.iter().map(|path| format!("leaves out `{}`", crate::disk::Shown(path)));
+            let special =
+                folder.special.iter().map(|path| format!("leaves out `{}`", crate::disk::Shown(path)));
             warnings.extend(special);
         }
         Ok(Item {
@@ -188,7 +192,8 @@ impl<'a> Planner<'a> {
 
     fn candidate(&self, wanted: &Wanted, stored: Stored) -> Candidate {
         let matches = stored.record.as_ref().is_some_and(|record| {
-            let by_content = wanted.item.settings.matching == manifest::Match::Content || wanted.is_uncommitted;
+            let by_content =
+                wanted.item.settings.matching == manifest::Match::Content || wanted.is_uncommitted;
             (by_content || record.commit == self.provenance.commit)
                 && record.fingerprint == fingerprint(self.snapshot, wanted, &record.uses)
         });
@@ -197,7 +202,11 @@ impl<'a> Planner<'a> {
 }
 
 /// The digest of everything that decides the bytes.
-pub(super) fn fingerprint(snapshot: Option<&Snapshot<'_>>, wanted: &Wanted, uses: &BTreeSet<String>) -> String {
+pub(super) fn fingerprint(
+    snapshot: Option<&Snapshot<'_>>,
+    wanted: &Wanted,
+    uses: &BTreeSet<String>,
+) -> String {
     let commit = snapshot.map(|snapshot| snapshot.revision().commit.to_string()).unwrap_or_default();
     let filter = |name: &str| snapshot.map(|snapshot| snapshot.filter_identity(name)).unwrap_or_default();
     wanted.ingredients.fingerprint(uses, &commit, filter).as_str().to_owned()

@@ -109,7 +109,8 @@ impl Provenance {
                 pipeline: ingredients.pipeline.is_some(),
                 uncommitted: wanted.is_uncommitted,
             },
-            created_at: me.since,
+            // Versions of one commit are ordered by it.
+            created_at: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
             created_by: format!("{}@{}", me.user, me.host),
             tool: format!("git-dist {}", env!("CARGO_PKG_VERSION")),
             state: State::Good,

@@ -59,8 +59,11 @@ impl<'a> Workshop<'a> {
         let store = contents.or_else(|| from_git.as_ref().map(|contents| contents as &dyn Contents));
         let stores: Vec<&dyn Contents> = store.into_iter().collect();
         stage::copy_out(content, &stores, &source, &name, provenance.time, events)?;
-        let checkout =
-            if transform::needs_checkout(&steps) { self.checkout(provenance, events)? } else { place.path().to_owned() };
+        let checkout = if transform::needs_checkout(&steps) {
+            self.checkout(provenance, events)?
+        } else {
+            place.path().to_owned()
+        };
         let variables = variables(provenance, &wanted.item);
         let job = transform::Job {
             target: &wanted.item.target,
@@ -98,7 +101,8 @@ impl<'a> Workshop<'a> {
             };
             Dir::create_all(&parent)?;
             let made = tempfile::Builder::new().prefix("git-dist-").tempdir_in(&parent);
-            self.folder = Some(made.map_err(|source| DiskError { act: "create a folder in", path: parent, source })?);
+            self.folder =
+                Some(made.map_err(|source| DiskError { act: "create a folder in", path: parent, source })?);
         }
         let path = self.folder.as_ref().map_or(Path::new("."), TempDir::path);
         Ok(Dir::open(path)?)
