@@ -51,7 +51,7 @@ pub struct Previous {
 /// # Errors
 /// When content cannot be read or written, or will not fit.
 pub fn export(
-    exports: Vec<Export>,
+    mut exports: Vec<Export>,
     contents: &[&dyn Contents],
     kind: HashKind,
     progress: &dyn Progress,
@@ -60,6 +60,11 @@ pub fn export(
         if export.content.listing.entries.is_empty() && export.shared.is_empty() {
             return Err(StageError::Nothing { source_path: export.record.source.clone() });
         }
+    }
+    for export in exports.iter_mut().filter(|export| export.content.mode == Mode::Submodule) {
+        // On disk a submodule is a directory like any other.
+        export.content.mode = Mode::Directory;
+        Mode::Directory.as_str().clone_into(&mut export.record.mode);
     }
     let names: Vec<String> = exports.iter().map(|export| export.folder.next_name()).collect();
     let kept: Vec<Vec<Entry>> = exports.iter().map(entries_to_write).collect();

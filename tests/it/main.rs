@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod deploy;
+mod export;
 mod sandbox;
 mod support;

@@ -12,7 +12,7 @@ fn a_deploy_is_the_same_text_on_every_machine() {
     insta::assert_snapshot!(repo.dist([]).snapshot(), @r#"
     exit code: 0
     ----- stdout
-    create    tool  [SANDBOX]/root/bin/tool  new -> 1.d3e82a1
+    create  tool  [SANDBOX]/root/bin/tool  new -> 1.d3e82a1
     ----- stderr
     r1: deployed main 1.d3e82a1 "first" -> [SANDBOX]/root
     "#);

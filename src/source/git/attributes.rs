@@ -30,8 +30,10 @@ pub(super) struct Attributes {
 /// How a blob's bytes are changed on their way to the disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Conversion {
-    /// `text`, `crlf`, `eol` and `ident` as an attribute line; empty where they change nothing.
+    /// `text`, `crlf` and `eol` as an attribute line; empty where they change nothing.
     pub(super) line: String,
+    /// `$Id$` is expanded.
+    pub(super) ident: bool,
     /// The encoding that the file has on disk, where it is not UTF-8.
     pub(super) encoding: Option<String>,
     /// The filter that smudges the file.
@@ -121,10 +123,7 @@ impl AttributeStack {
                 (_, StateRef::Unspecified) => {}
                 ("export-ignore", StateRef::Set) => found.export_ignore = true,
                 ("export-subst", StateRef::Set) => found.conversion.subst = true,
-                ("ident", StateRef::Set) => {
-                    line.push("ident".into());
-                    changes = true;
-                }
+                ("ident", StateRef::Set) => found.conversion.ident = true,
                 ("text" | "crlf" | "eol", StateRef::Set) => line.push(name.into()),
                 ("text" | "crlf" | "eol", StateRef::Unset) => line.push(format!("-{name}")),
                 ("text" | "crlf" | "eol", StateRef::Value(_)) => {
@@ -134,7 +133,13 @@ impl AttributeStack {
                     line.push(format!("{name}={value}"));
                 }
                 ("working-tree-encoding", StateRef::Value(_)) => {
-                    found.conversion.encoding = value.filter(|name| !super::encoding::is_utf8(name));
+                    found.conversion.encoding =
+                        value.filter(|name| !name.is_empty() && !super::encoding::is_utf8(name));
+                }
+                // git knows no such encodings either, and stops.
+                ("working-tree-encoding", StateRef::Set) => found.conversion.encoding = Some("true".into()),
+                ("working-tree-encoding", StateRef::Unset) => {
+                    found.conversion.encoding = Some("false".into())
                 }
                 ("filter", StateRef::Value(_)) => {
                     // A filter that is not configured leaves the content as stored, as in git; a git-lfs pointer

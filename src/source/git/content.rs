@@ -11,7 +11,7 @@ use gix::filter::plumbing;
 use super::listing::Conversion;
 use super::snapshot::{join, read_checked};
 use super::subst::Subst;
-use super::{GitError, Result, encoding};
+use super::{GitError, Result, encoding, ident};
 use crate::source::{Contents, Entry, Reader, SourceError};
 
 /// The contents of a snapshot's listings.
@@ -56,6 +56,11 @@ impl Reader for GitReader<'_> {
             none => none.insert(Converter::new(store, self.contents)?),
         };
         self.converted.clear();
+        if conversion.ident
+            && let Some(expanded) = ident::expand(&self.raw, entry.id)
+        {
+            self.raw = expanded;
+        }
         converter.convert(
             self.contents,
             usize::from(index),
@@ -92,7 +97,7 @@ fn is_lfs_pointer(bytes: &[u8]) -> bool {
     bytes.len() < 1024 && bytes.starts_with(b"version https://git-lfs.github.com/spec/")
 }
 
-/// gix's filter pipeline, asked twice: for line ends and `$Id$` before the encoding, for filters after it
+/// gix's filter pipeline, asked twice: for line ends before the encoding, for filters after it
 /// (the order of git's `convert_to_working_tree`).
 struct Converter {
     pipeline: plumbing::Pipeline,
@@ -151,6 +156,13 @@ impl Converter {
                 .map_err(|source| failed(format!("`working-tree-encoding={name}`"), source.into()))?;
         }
         if let Some(name) = &conversion.filter {
+            let driver = contents.drivers.iter().find(|driver| driver.name == name.as_str());
+            if driver
+                .is_some_and(|driver| driver.required && driver.smudge.is_none() && driver.process.is_none())
+            {
+                let nothing = "it is `required`, and neither `smudge` nor `process` is configured";
+                return Err(failed(format!("`filter={name}`"), nothing.into()));
+            }
             self.pass(index, 1, path, converted)
                 .map_err(|source| failed(format!("`filter={name}`"), source))?;
         }

@@ -23,6 +23,10 @@ pub(super) fn is_utf8(name: &str) -> bool {
 
 /// `bytes` (UTF-8) in the encoding `name`.
 pub(super) fn encode(name: &str, bytes: &[u8]) -> Result<Vec<u8>, EncodingError> {
+    if bytes.is_empty() {
+        // git converts no empty file; there is no mark in it either.
+        return Ok(Vec::new());
+    }
     let text = std::str::from_utf8(bytes).map_err(EncodingError::NotUtf8)?;
     let upper = name.to_ascii_uppercase();
     let normal = if upper.starts_with("UTF") && !upper.starts_with("UTF-") {

@@ -149,7 +149,7 @@ impl Snapshot<'_> {
             drivers: tables.drivers.clone(),
             subst: Arc::new(Subst::new(
                 git_dir.canonicalize().unwrap_or_else(|_| git_dir.to_owned()),
-                self.revision.commit,
+                &self.revision,
             )),
         }
     }

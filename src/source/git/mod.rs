@@ -8,6 +8,7 @@ mod attributes;
 mod content;
 mod encoding;
 mod error;
+mod ident;
 mod listing;
 mod object;
 mod repository;

@@ -41,7 +41,14 @@ impl Repository {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let mut isolated = options();
         isolated.permissions.env = gix::open::permissions::Environment::isolated();
-        let opened = gix::ThreadSafeRepository::open_opts(path, isolated);
+        let opened = gix::ThreadSafeRepository::open_opts(path, isolated.clone()).or_else(|error| {
+            // Where the working tree that `core.worktree` names is not checked out, gix takes it for somebody
+            // else's. It is not needed; what matters is who owns the repository.
+            match gix::sec::identity::is_path_owned_by_current_user(path) {
+                Ok(true) => gix::ThreadSafeRepository::open_opts(path, isolated.bail_if_untrusted(false)),
+                _ => Err(error),
+            }
+        });
         opened.map(Self::from_shared).map_err(|source| refused(path, source))
     }
 

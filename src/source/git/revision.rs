@@ -25,6 +25,8 @@ pub struct Revision {
     pub author: Author,
     /// First line of the commit message.
     pub subject: String,
+    /// Encoding that the commit says its texts are in, where it says so.
+    pub encoding: Option<String>,
     /// The branch that was checked out when `HEAD` was asked for.
     pub branch: Option<String>,
 }
@@ -87,6 +89,7 @@ impl Repository {
                 email: author.email.to_str_lossy().into(),
             },
             subject: parsed.message().summary().to_str_lossy().into(),
+            encoding: parsed.encoding.map(|name| name.to_str_lossy().into()),
             branch: if asked == "HEAD" { self.branch() } else { None },
         })
     }

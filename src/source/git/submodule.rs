@@ -27,7 +27,8 @@ pub(super) fn open(
             Ok(_) => {
                 last = Some(GitError::MissingObject { what: format!("the commit of `{path}`"), id: commit })
             }
-            Err(error) => last = Some(error),
+            // What is wrong with the first place matters more than that nothing is at the second.
+            Err(error) => last = last.or(Some(error)),
         }
     }
     Err(GitError::SubmoduleMissing { path: path.to_owned(), source: last.map(Box::new) })

@@ -1,4 +1,7 @@
 //! `export-subst`: `$Format:...$` in a file becomes what `git log --format` prints for the commit.
+//!
+//! `git rev-list` is asked, because `git log` listens to settings that `git archive` does not (`log.date`,
+//! `log.decorate`, `log.excludeDecoration`); those that both know are set to their defaults.
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,7 +12,7 @@ use bstr::ByteSlice as _;
 use gix::ObjectId;
 
 use super::repository::git_command;
-use super::{GitError, Result};
+use super::{GitError, Result, Revision};
 
 /// Expands placeholders for one commit. git itself formats: it owns that language, and each distinct
 /// format is asked for once.
@@ -17,12 +20,15 @@ use super::{GitError, Result};
 pub(super) struct Subst {
     git_dir: PathBuf,
     commit: ObjectId,
+    /// The commit's own encoding, which `git archive` writes its texts in.
+    encoding: String,
     known: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
 }
 
 impl Subst {
-    pub(super) fn new(git_dir: PathBuf, commit: ObjectId) -> Self {
-        Self { git_dir, commit, known: Mutex::default() }
+    pub(super) fn new(git_dir: PathBuf, revision: &Revision) -> Self {
+        let encoding = revision.encoding.clone().unwrap_or_else(|| "UTF-8".to_owned());
+        Self { git_dir, commit: revision.commit, encoding, known: Mutex::default() }
     }
 
     /// `bytes` with every `$Format:...$` replaced; `None` where there is none.
@@ -52,17 +58,23 @@ impl Subst {
         }
         let mut argument = b"--format=format:".to_vec();
         argument.extend_from_slice(format);
+        // Names are mapped by the commit's own .mailmap: without `--bare` it is the one in the current directory.
+        let mailmap = format!("mailmap.blob={}:.mailmap", self.commit);
         let output = git_command(&self.git_dir)
-            .args(["log", "-1", "--no-patch", "--no-color", "--no-show-signature"])
+            .args(["--bare", "-c", "core.abbrev=auto", "-c", "mailmap.file=", "-c", &mailmap])
+            .args(["rev-list", "-1", "--no-color", &format!("--encoding={}", self.encoding)])
             .arg(std::ffi::OsStr::from_bytes(&argument))
             .arg(self.commit.to_string())
             .output()
             .map_err(GitError::NoGit)?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(GitError::Command { command: "log --format".to_owned(), stderr });
+            return Err(GitError::Command { command: "rev-list --format".to_owned(), stderr });
         }
-        known.insert(format.to_vec(), output.stdout.clone());
-        Ok(output.stdout)
+        // `commit <id>` comes first on a line of its own, and an end of line last where there is any text.
+        let (_, text) = output.stdout.split_once_str("\n").unwrap_or_default();
+        let text = text.strip_suffix(b"\n").unwrap_or(text).to_vec();
+        known.insert(format.to_vec(), text.clone());
+        Ok(text)
     }
 }

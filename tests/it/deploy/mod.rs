@@ -41,7 +41,7 @@ fn head_is_deployed_and_not_the_working_tree() {
     insta::assert_snapshot!(repo.dist([]).snapshot(), @r#"
     exit code: 0
     ----- stdout
-    create    lib  [SANDBOX]/root/lib  new -> 1.bc65083
+    create  lib  [SANDBOX]/root/lib  new -> 1.bc65083
     ----- stderr
     r1: deployed main 1.bc65083 "first" -> [SANDBOX]/root
     "#);
@@ -80,7 +80,7 @@ fn a_dry_run_tells_the_plan_and_changes_nothing() {
     insta::assert_snapshot!(run.snapshot(), @r#"
     exit code: 0
     ----- stdout
-    create    tool  [SANDBOX]/root/bin/tool  1.8519a51 -> 2.8fb3ca2
+    create  tool  [SANDBOX]/root/bin/tool  1.8519a51 -> 2.8fb3ca2
     ----- stderr
     would deploy main 2.8fb3ca2 "two" -> [SANDBOX]/root
     dry run: nothing was changed

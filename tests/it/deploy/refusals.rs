@@ -74,7 +74,7 @@ fn a_source_that_is_not_in_the_revision() {
     insta::assert_snapshot!(repo.dist(["--ignore-missing"]).snapshot(), @r#"
     exit code: 0
     ----- stdout
-    create    a  [SANDBOX]/root/a  new -> 1.e333d50
+    create  a  [SANDBOX]/root/a  new -> 1.e333d50
     ----- stderr
     warning: target `c`: nothing matches `c`
     r1: deployed main 1.e333d50 "first" -> [SANDBOX]/root

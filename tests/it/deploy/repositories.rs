@@ -38,11 +38,11 @@ fn a_location_or_c_points_at_the_repository() {
     hint: run it in a clone, or name one: `git dist -C DIR`
     ");
     insta::assert_snapshot!(elsewhere.dist(["nowhere"]).snapshot(), @"
-    exit code: 1
+    exit code: 2
     ----- stdout
     ----- stderr
-    error: cannot enter `nowhere`
-      caused by: not a directory
+    error: there is no command and no folder `nowhere`
+    hint: `git dist -h` lists the commands
     ");
     insta::assert_snapshot!(elsewhere.dist(["-C", "nowhere"]).snapshot(), @"
     exit code: 1

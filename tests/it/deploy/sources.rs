@@ -124,9 +124,9 @@ fn wildcards_fill_their_placeholders() {
     insta::assert_snapshot!(repo.dist(["-t", "bin"]).snapshot(), @r#"
     exit code: 0
     ----- stdout
-    create    bin  [SANDBOX]/root/bin/new  new -> 2.1777440
-    unchanged bin  [SANDBOX]/root/bin/sub  1.489febb
-    unchanged bin  [SANDBOX]/root/bin/two  1.489febb
+    create     bin  [SANDBOX]/root/bin/new  new -> 2.1777440
+    unchanged  bin  [SANDBOX]/root/bin/sub  1.489febb
+    unchanged  bin  [SANDBOX]/root/bin/two  1.489febb
     ----- stderr
     r2: deployed main 2.1777440 "others" -> [SANDBOX]/root
     "#);

@@ -1,6 +1,6 @@
 //! A folder and everything below it, to compare and to show.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -37,6 +37,39 @@ impl Tree {
     pub(crate) fn without(mut self, is_left_out: impl Fn(&[u8]) -> bool) -> Self {
         self.0.retain(|entry| !is_left_out(&entry.path));
         self
+    }
+
+    /// Without folders that hold no file at any depth.
+    pub(crate) fn without_empty_folders(mut self) -> Self {
+        let files: Vec<_> =
+            self.0.iter().filter(|entry| entry.kind != "dir").map(|entry| entry.path.clone()).collect();
+        let is_above =
+            |folder: &[u8], file: &[u8]| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"));
+        self.0.retain(|entry| entry.kind != "dir" || files.iter().any(|file| is_above(&entry.path, file)));
+        self
+    }
+
+    /// The entries that are not the same in `other`, with the whole content of both.
+    pub(crate) fn differences(&self, other: &Self) -> String {
+        let mut text = String::new();
+        for entry in other.0.iter().filter(|entry| self.0.iter().all(|own| own.path != entry.path)) {
+            let _ =
+                writeln!(text, "> {:o} {} {:?}", entry.mode, entry.path.as_bstr(), entry.content.as_bstr());
+        }
+        for entry in self.0.iter().filter(|entry| !other.0.contains(entry)) {
+            let _ =
+                writeln!(text, "< {:o} {} {:?}", entry.mode, entry.path.as_bstr(), entry.content.as_bstr());
+            for entry in other.0.iter().filter(|other| other.path == entry.path) {
+                let _ = writeln!(
+                    text,
+                    "> {:o} {} {:?}",
+                    entry.mode,
+                    entry.path.as_bstr(),
+                    entry.content.as_bstr()
+                );
+            }
+        }
+        text
     }
 
     /// With `444` and `555` as if the files had their write bits, to compare with what other programs write.
