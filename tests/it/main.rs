@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod deploy;
+mod hook;
 mod sandbox;
 mod support;

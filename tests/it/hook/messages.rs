@@ -1,0 +1,3 @@
+//! What people read: the whole exchange.
+
+use super::clones::Clones;
