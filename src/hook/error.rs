@@ -24,7 +24,7 @@ pub enum Error {
         stderr: String,
     },
     /// There is no repository at this place.
-    #[error("`{}` is not inside a git repository git wants to open: {stderr}", dir.display())]
+    #[error("git opens no repository at `{}`: {stderr}", dir.display())]
     NotARepository {
         /// Where it was looked for.
         dir: PathBuf,

@@ -25,12 +25,8 @@ pub(super) fn install(context: &Context<'_>, arguments: Install) -> Result<u8, C
     let is_dry = context.global.dry_run;
     let mut allow_commands = arguments.allow_commands;
     if !commands.is_empty() && !allow_commands && !before.allow_commands && !is_dry {
-        for command in &commands {
-            context.printer.talk(command);
-        }
-        allow_commands = context
-            .printer
-            .ask("may hooks run these commands? Whoever can push to the branch then runs programs here");
+        let question = "may hooks run these commands? Whoever can push to the branch then runs programs here";
+        allow_commands = context.printer.ask(&format!("{}: {question}", commands.join("; ")));
     }
     let options = Options {
         branch: arguments.branch,
@@ -50,12 +46,10 @@ pub(super) fn install(context: &Context<'_>, arguments: Install) -> Result<u8, C
     }
     printer.talk(promise(&report.settings, repository.work_tree.is_none()));
     if !commands.is_empty() && !report.settings.allow_commands {
-        for command in &commands {
-            printer.warn(
-                format!("{command}, which hooks refuse to deploy"),
-                Some("`git dist hook install --allow-commands` lets hooks run them"),
-            );
-        }
+        printer.warn(
+            format!("hooks may not run commands and will deploy nothing as long as {}", commands.join("; ")),
+            Some("`git dist hook install --allow-commands` lets them, `-t TARGET` leaves targets out"),
+        );
     }
     Ok(DONE)
 }

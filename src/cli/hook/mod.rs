@@ -5,7 +5,7 @@ mod run;
 mod status;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 
@@ -105,7 +105,8 @@ pub(super) fn run(context: &Context<'_>, arguments: Hook) -> Result<u8, CliError
 
 /// The repository here, as git finds it.
 fn repository() -> Result<Repository, CliError> {
-    Ok(Repository::discover(Path::new("."))?)
+    let here = std::path::absolute(".").unwrap_or_else(|_| PathBuf::from("."));
+    Ok(Repository::discover(&here)?)
 }
 
 /// The path by which hooks are to call this program.

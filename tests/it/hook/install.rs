@@ -26,7 +26,7 @@ fn installing_twice_changes_nothing() {
     let clones = Clones::new();
     clones.write_hook("clone/.git/hooks/post-merge", 0o755, b"#!/bin/sh\ntrue\n");
     clones.write_hook("clone/.git/hooks/post-commit", 0o755, b"#!/usr/bin/env perl\n1;\n");
-    let options = ["-t", "lib", "--on", "commit"];
+    let options = ["-t", "site", "--on", "commit"];
     let state = || {
         let hooks = ["post-merge", "post-commit", "post-rewrite", "post-commit.before-git-dist"];
         let hooks = hooks.map(|hook| snapshot(&clones.at("clone/.git/hooks").join(hook)));
@@ -52,7 +52,12 @@ fn installing_twice_changes_nothing() {
 
 #[test]
 fn values_that_look_like_options_are_values() {
-    let clones = Clones::installed(&["-t=--global", "-t=-x"]);
+    let clones = Clones::new();
+    let target =
+        |name: &str| format!(r#""{name}": {{ "source": "tool", "destination": "{{DEPLOY_ROOT}}/{name}" }}"#);
+    clones.manifest(&format!(r#"{{ "targets": {{ {}, {} }} }}"#, target("--global"), target("-x")));
+    clones.pull("tool", "2");
+    clones.install(&["-t=--global", "-t=-x"]);
     assert_eq!(clones.ask("clone", &["config", "--get-all", "dist.target"]), "--global\n-x");
 }
 

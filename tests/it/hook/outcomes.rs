@@ -198,7 +198,7 @@ fn only_the_repositorys_own_file_allows_commands() {
     let is_allowed = |text: &str| !clones.pull("tool", text).contains("runs commands (`after`)");
     assert!(!is_allowed("2"));
     clones.assert_nothing_deployed();
-    clones.dist("clone", &["hook", "install"]).success().says("target `site` runs `after`");
+    clones.dist("clone", &["hook", "install"]).success().says("as long as target `site` runs `after`");
     assert!(!is_allowed("3"), "nobody was asked");
     clones.install(&["--allow-commands"]);
     assert!(is_allowed("4"));

@@ -1,6 +1,8 @@
 //! A bare repository that is pushed to.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 use super::clones::Clones;
 
@@ -78,6 +80,29 @@ fn a_push_that_a_later_one_overtook_deploys_nothing() {
     let mut late = clones.command(super::clones::BINARY, "upstream.git", &["hook", "run", "post-receive"]);
     clones.run(late.stdin(fs::File::open(clones.at("line")).unwrap())).success().says("has moved on");
     assert_eq!(clones.deployed(), before);
+}
+
+#[test]
+fn a_push_that_was_overtaken_while_it_waited_deploys_nothing() {
+    let clones = bare();
+    clones.upstream_commit("tool", "2");
+    clones.commit("colleague", "tool", "3");
+    let deployed = clones.deployed();
+    // A push whose hook has been told of its commit, but has to wait for another deployment.
+    let lock = fs::File::open(clones.sandbox.root().join(".distman/lock")).unwrap();
+    lock.lock().unwrap();
+    let mut push = clones.command("git", "colleague", &["push", "-q", "origin", "main"]);
+    let mut push = push.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(push.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("waiting for ")));
+    // The next push moves the branch on; what it deploys does not matter here.
+    let older = clones.id("upstream.git", "main~1");
+    clones.git("upstream.git", &["update-ref", "refs/heads/main", &older]);
+    drop(lock);
+    assert!(push.wait().unwrap().success());
+    assert_eq!(clones.deployed(), deployed);
+    let status = clones.status("upstream.git", "post-receive");
+    assert_eq!(status["last"]["message"], "`main` has moved on meanwhile");
 }
 
 #[test]
