@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::project::MANIFEST;
+use crate::version::VERSIONS;
 
 use super::hook_file::{HookFile, Step};
 use super::settings::{set, set_all, unset};
@@ -343,11 +344,11 @@ pub fn stable_binary(arg0: &OsStr, path: Option<&OsStr>, current_dir: &Path, exe
     candidates.into_iter().chain(destination_of(&real)).find(leads_here).unwrap_or(real)
 }
 
-/// The path that leads to `real` as long as its version is active, if it lies in a `versions/` folder.
-fn destination_of(real: &Path) -> Option<PathBuf> {
-    let versions =
-        real.ancestors().skip(2).find(|folder| folder.file_name() == Some(OsStr::new("versions")))?;
-    let mut below = real.strip_prefix(versions).ok()?.components();
+/// The path that leads to `program` as long as its version is active, if it lies in a `versions/` folder.
+fn destination_of(program: &Path) -> Option<PathBuf> {
+    let is_versions = |folder: &&Path| folder.file_name() == Some(OsStr::new(VERSIONS));
+    let versions = program.ancestors().skip(1).find(is_versions)?;
+    let mut below = program.strip_prefix(versions).ok()?.components();
     let version = below.next()?.as_os_str().to_str()?;
     let base = version.rsplitn(3, '.').nth(2)?;
     Some(versions.parent()?.join(base).join(below.as_path()).components().collect())

@@ -302,3 +302,22 @@ fn a_bare_repository_of_git_2_54_reads_the_push() {
     clones.run(hook.env("GIT_DIR", ".").stdin(fs::File::open(clones.at("line")).unwrap())).success();
     assert_eq!(clones.deployed(), [format!("{new} main")]);
 }
+
+#[test]
+fn hooks_call_a_deployed_git_dist_by_its_destination() {
+    let clones = Clones::new();
+    fs::create_dir_all(clones.at("pkg/versions")).unwrap();
+    let version = clones.binary_at("pkg/versions/git-dist.7.abcdef0");
+    std::os::unix::fs::symlink("versions/git-dist.7.abcdef0", clones.at("pkg/git-dist")).unwrap();
+    for started_as in [clones.at("pkg/git-dist"), version] {
+        clones.run(&mut clones.command(started_as, "clone", &["hook", "install"])).success();
+        let hook = fs::read_to_string(clones.at("clone/.git/hooks/post-merge")).unwrap();
+        assert!(hook.contains(&format!("binary='{}'", clones.at("pkg/git-dist").display())), "{hook}");
+    }
+    // As git starts it, from elsewhere, by a path that is relative to where the shell is.
+    let path = format!("pkg:{}", std::env::var("PATH").unwrap());
+    let mut install = clones.command("git", ".", &["dist", "-C", "clone", "hook", "install"]);
+    clones.run(install.env("PATH", path).env("PWD", clones.at("."))).success();
+    let hook = fs::read_to_string(clones.at("clone/.git/hooks/post-merge")).unwrap();
+    assert!(hook.contains(&format!("binary='{}'", clones.at("pkg/git-dist").display())), "{hook}");
+}
