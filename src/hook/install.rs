@@ -330,7 +330,8 @@ fn callable(binary: &Path) -> Result<&str, Error> {
 ///
 /// The path of the running executable has them resolved, and would name one version of a `git-dist` that is deployed
 /// by itself; the hooks would break as soon as that version is pruned. `arg0` is the name it was started by, `path`
-/// the `PATH`, `executable` the resolved path, taken where nothing else leads to it.
+/// the `PATH`, `executable` the resolved path, taken where nothing else leads to it. A program in a `versions/` folder
+/// is called by the destination that leads there.
 pub fn stable_binary(arg0: &OsStr, path: Option<&OsStr>, current_dir: &Path, executable: &Path) -> PathBuf {
     let real = fs::canonicalize(executable).unwrap_or_else(|_| executable.to_owned());
     let named = Path::new(arg0);
@@ -341,7 +342,8 @@ pub fn stable_binary(arg0: &OsStr, path: Option<&OsStr>, current_dir: &Path, exe
             .unwrap_or_default()
     };
     let leads_here = |candidate: &PathBuf| fs::canonicalize(candidate).is_ok_and(|found| found == real);
-    candidates.into_iter().chain(destination_of(&real)).find(leads_here).unwrap_or(real)
+    let found = candidates.into_iter().find(leads_here).unwrap_or_else(|| real.clone());
+    destination_of(&found).filter(leads_here).unwrap_or(found)
 }
 
 /// The path that leads to `program` as long as its version is active, if it lies in a `versions/` folder.
