@@ -82,6 +82,13 @@ pub enum Error {
         /// The path as given.
         path: PathBuf,
     },
+    /// The system does not tell where this program lies.
+    #[error("could not tell where this program lies")]
+    OwnPath {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A setting has a value of the wrong kind.
     #[error("`{key}` is `{value}` in the git configuration: expected {expected}")]
     Setting {

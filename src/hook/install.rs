@@ -1,14 +1,12 @@
 //! Puts the hooks of a repository in place and takes them away: everything is looked at before anything is written.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::project::MANIFEST;
-use crate::version::VERSIONS;
 
 use super::hook_file::{HookFile, Step};
 use super::settings::{set, set_all, unset};
@@ -27,7 +25,7 @@ pub struct Options {
     pub on: BTreeSet<Widening>,
     /// Let the manifest's commands run from a hook. False leaves an earlier permission as it is.
     pub allow_commands: bool,
-    /// The absolute path by which hooks call `git-dist`; see [`stable_binary`].
+    /// The absolute path by which hooks call `git-dist`; see [`own_binary`](super::own_binary).
     pub binary: PathBuf,
     /// Look at everything and change nothing.
     pub dry_run: bool,
@@ -324,60 +322,4 @@ fn callable(binary: &Path) -> Result<&str, Error> {
         .to_str()
         .filter(|text| binary.is_absolute() && binary.is_file() && !text.contains(['\n', '\0']));
     text.ok_or_else(|| Error::Binary { path: binary.to_owned() })
-}
-
-/// The path by which hooks should call the running program: the one it was found by, its symlinks kept.
-///
-/// The path of the running executable has them resolved, and would name one version of a `git-dist` that is deployed
-/// by itself; the hooks would break as soon as that version is pruned. `arg0` is the name it was started by, `path`
-/// the `PATH`, `executable` the resolved path, taken where nothing else leads to it. A program in a `versions/` folder
-/// is called by the destination that leads there.
-pub fn stable_binary(arg0: &OsStr, path: Option<&OsStr>, current_dir: &Path, executable: &Path) -> PathBuf {
-    let real = fs::canonicalize(executable).unwrap_or_else(|_| executable.to_owned());
-    let named = Path::new(arg0);
-    let candidates: Vec<PathBuf> = if named.components().count() > 1 {
-        vec![current_dir.join(named)]
-    } else {
-        path.map(|path| std::env::split_paths(path).map(|dir| current_dir.join(dir).join(named)).collect())
-            .unwrap_or_default()
-    };
-    let leads_here = |candidate: &PathBuf| fs::canonicalize(candidate).is_ok_and(|found| found == real);
-    let found = candidates.into_iter().find(leads_here).unwrap_or_else(|| real.clone());
-    destination_of(&found).filter(leads_here).unwrap_or(found)
-}
-
-/// The path that leads to `program` as long as its version is active, if it lies in a `versions/` folder.
-fn destination_of(program: &Path) -> Option<PathBuf> {
-    let is_versions = |folder: &&Path| folder.file_name() == Some(OsStr::new(VERSIONS));
-    let versions = program.ancestors().skip(1).find(is_versions)?;
-    let mut below = program.strip_prefix(versions).ok()?.components();
-    let version = below.next()?.as_os_str().to_str()?;
-    let base = version.rsplitn(3, '.').nth(2)?;
-    Some(versions.parent()?.join(base).join(below.as_path()).components().collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hooks_call_the_link_a_program_was_found_by() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = fs::canonicalize(dir.path()).unwrap();
-        let real = root.join("bin/versions/git-dist.7.abcdef0");
-        fs::create_dir_all(real.parent().unwrap()).unwrap();
-        fs::create_dir(root.join("decoy")).unwrap();
-        fs::write(&real, "").unwrap();
-        fs::write(root.join("decoy/git-dist"), "").unwrap();
-        std::os::unix::fs::symlink("versions/git-dist.7.abcdef0", root.join("bin/git-dist")).unwrap();
-
-        let path = std::env::join_paths([root.join("decoy"), root.join("bin")]).unwrap();
-        let found = |arg0: &str, path| stable_binary(OsStr::new(arg0), path, &root, &real);
-        assert_eq!(found("git-dist", Some(path.as_os_str())), root.join("bin/git-dist"));
-        assert_eq!(found("bin/git-dist", None), root.join("bin/git-dist"));
-        assert_eq!(found("git-dist", None), root.join("bin/git-dist"), "the active version");
-        fs::remove_file(root.join("bin/git-dist")).unwrap();
-        assert_eq!(found("git-dist", None), real, "nothing leads to it");
-        assert_eq!(found("something else", Some(path.as_os_str())), real);
-    }
 }

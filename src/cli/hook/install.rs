@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Install, binary, repository};
+use super::{Install, repository};
+use crate::causes::chain;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, DONE};
 use crate::cli::printer::{Printer, Tone};
@@ -34,7 +35,7 @@ pub(super) fn install(context: &Context<'_>, arguments: Install) -> Result<u8, C
         manifest: project.as_ref().map(manifest_path),
         on: arguments.on.into_iter().map(Widening::from).collect(),
         allow_commands,
-        binary: binary(context)?,
+        binary: hook::own_binary()?,
         dry_run: is_dry,
     };
     let report = hook::install(&repository, &options)?;
@@ -89,7 +90,7 @@ fn project(context: &Context<'_>, branch: Option<&str>) -> Result<Option<Project
         Err(CliError::Project(
             error @ (ProjectError::Manifest { .. } | ProjectError::Environment { .. }),
         )) => {
-            context.printer.warn(hook::chain(&error), error.hint().as_deref());
+            context.printer.warn(chain(&error), error.hint().as_deref());
             Ok(None)
         }
         Err(error) => Err(error),

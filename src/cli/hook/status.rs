@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{binary, repository};
+use super::repository;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, DONE};
 use crate::cli::printer::{Printer, Tone};
@@ -12,7 +12,7 @@ use crate::hook::{
 
 pub(super) fn status(context: &Context<'_>) -> Result<u8, CliError> {
     let repository = repository()?;
-    let status = hook::status(&repository, &binary(context)?)?;
+    let status = hook::status(&repository, &hook::own_binary()?)?;
     let printer = context.printer;
     if printer.is_json() {
         let mut value = json!({ "format": "git-dist/hook-status", "version": 1 });
