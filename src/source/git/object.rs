@@ -100,6 +100,6 @@ mod tests {
         let id = blob_id(Kind::Sha1, b"");
         let entry = |path: &'static str| TreeEntry { path: path.into(), mode: Mode::File, id };
         let tree = tree_id(Kind::Sha1, &[entry("a.b"), entry("a/x"), entry("a0")]);
-        assert_eq!(tree.to_string(), "d3a4a3c2d43d8b9bb6bd1efa1c3c0d0ad4a9a6d3");
+        assert_eq!(tree.to_string(), "cc6b940246a412b229914418bd12af5e1601ec85");
     }
 }
