@@ -225,23 +225,28 @@ impl Findings {
 
     fn hooks(&mut self, start: &Path) {
         let Ok(repository) = hook::Repository::discover(start) else { return };
-        let Some(binary) = std::env::current_exe().ok() else { return };
-        match hook::status(&repository, &binary) {
+        match hook::own_binary().and_then(|binary| hook::status(&repository, &binary)) {
             Ok(status) => {
-                let states: Vec<&hook::HookStatus> = status.hooks.iter().collect();
-                let installed = states.iter().filter(|hook| hook.state == hook::HookState::Installed).count();
+                let is_installed = |hook: &&hook::HookStatus| hook.state == hook::HookState::Installed;
+                let installed = status.hooks.iter().filter(is_installed).count();
                 if installed == 0 {
                     self.good("hooks", "none installed; `git dist hook install` deploys after merges");
                 } else {
                     self.good("hooks", format!("{installed} installed"));
                 }
-                for hook in states {
+                for hook in &status.hooks {
                     if matches!(
                         hook.state,
                         hook::HookState::BinaryMissing | hook::HookState::Outdated | hook::HookState::Damaged
                     ) {
                         let hint = Some("`git dist hook install` mends it".to_owned());
-                        self.bad("hooks", format!("`{}` does not work: {:?}", hook.hook, hook.state), hint);
+                        let state = hook.state.words();
+                        self.bad("hooks", format!("`{}` does not work: it is {state}", hook.hook), hint);
+                    }
+                    if let Some(last) = hook.last_deployment.as_ref().filter(|last| last.result.is_trouble())
+                    {
+                        let told = format!("`{}` {} last: {}", hook.hook, last.result.as_str(), last.message);
+                        self.doubtful("hooks", told, Some("`git dist hook status` says more".to_owned()));
                     }
                 }
             }

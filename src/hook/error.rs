@@ -24,7 +24,7 @@ pub enum Error {
         stderr: String,
     },
     /// There is no repository at this place.
-    #[error("`{}` is not inside a git repository git wants to open: {stderr}", dir.display())]
+    #[error("git opens no repository at `{}`: {stderr}", dir.display())]
     NotARepository {
         /// Where it was looked for.
         dir: PathBuf,
@@ -81,6 +81,13 @@ pub enum Error {
     Binary {
         /// The path as given.
         path: PathBuf,
+    },
+    /// The system does not tell where this program lies.
+    #[error("could not tell where this program lies")]
+    OwnPath {
+        /// Why.
+        #[source]
+        source: io::Error,
     },
     /// A setting has a value of the wrong kind.
     #[error("`{key}` is `{value}` in the git configuration: expected {expected}")]

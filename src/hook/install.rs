@@ -1,7 +1,6 @@
 //! Puts the hooks of a repository in place and takes them away: everything is looked at before anything is written.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +25,7 @@ pub struct Options {
     pub on: BTreeSet<Widening>,
     /// Let the manifest's commands run from a hook. False leaves an earlier permission as it is.
     pub allow_commands: bool,
-    /// The absolute path by which hooks call `git-dist`; see [`stable_binary`].
+    /// The absolute path by which hooks call `git-dist`; see [`own_binary`](super::own_binary).
     pub binary: PathBuf,
     /// Look at everything and change nothing.
     pub dry_run: bool,
@@ -323,58 +322,4 @@ fn callable(binary: &Path) -> Result<&str, Error> {
         .to_str()
         .filter(|text| binary.is_absolute() && binary.is_file() && !text.contains(['\n', '\0']));
     text.ok_or_else(|| Error::Binary { path: binary.to_owned() })
-}
-
-/// The path by which hooks should call the running program: the one it was found by, its symlinks kept.
-///
-/// The path of the running executable has them resolved, and would name one version of a `git-dist` that is deployed
-/// by itself; the hooks would break as soon as that version is pruned. `arg0` is the name it was started by, `path`
-/// the `PATH`, `executable` the resolved path, taken where nothing else leads to it.
-pub fn stable_binary(arg0: &OsStr, path: Option<&OsStr>, current_dir: &Path, executable: &Path) -> PathBuf {
-    let real = fs::canonicalize(executable).unwrap_or_else(|_| executable.to_owned());
-    let named = Path::new(arg0);
-    let candidates: Vec<PathBuf> = if named.components().count() > 1 {
-        vec![current_dir.join(named)]
-    } else {
-        path.map(|path| std::env::split_paths(path).map(|dir| current_dir.join(dir).join(named)).collect())
-            .unwrap_or_default()
-    };
-    let leads_here = |candidate: &PathBuf| fs::canonicalize(candidate).is_ok_and(|found| found == real);
-    candidates.into_iter().chain(destination_of(&real)).find(leads_here).unwrap_or(real)
-}
-
-/// The path that leads to `real` as long as its version is active, if it lies in a `versions/` folder.
-fn destination_of(real: &Path) -> Option<PathBuf> {
-    let versions =
-        real.ancestors().skip(2).find(|folder| folder.file_name() == Some(OsStr::new("versions")))?;
-    let mut below = real.strip_prefix(versions).ok()?.components();
-    let version = below.next()?.as_os_str().to_str()?;
-    let base = version.rsplitn(3, '.').nth(2)?;
-    Some(versions.parent()?.join(base).join(below.as_path()).components().collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hooks_call_the_link_a_program_was_found_by() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = fs::canonicalize(dir.path()).unwrap();
-        let real = root.join("bin/versions/git-dist.7.abcdef0");
-        fs::create_dir_all(real.parent().unwrap()).unwrap();
-        fs::create_dir(root.join("decoy")).unwrap();
-        fs::write(&real, "").unwrap();
-        fs::write(root.join("decoy/git-dist"), "").unwrap();
-        std::os::unix::fs::symlink("versions/git-dist.7.abcdef0", root.join("bin/git-dist")).unwrap();
-
-        let path = std::env::join_paths([root.join("decoy"), root.join("bin")]).unwrap();
-        let found = |arg0: &str, path| stable_binary(OsStr::new(arg0), path, &root, &real);
-        assert_eq!(found("git-dist", Some(path.as_os_str())), root.join("bin/git-dist"));
-        assert_eq!(found("bin/git-dist", None), root.join("bin/git-dist"));
-        assert_eq!(found("git-dist", None), root.join("bin/git-dist"), "the active version");
-        fs::remove_file(root.join("bin/git-dist")).unwrap();
-        assert_eq!(found("git-dist", None), real, "nothing leads to it");
-        assert_eq!(found("something else", Some(path.as_os_str())), real);
-    }
 }

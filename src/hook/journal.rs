@@ -36,6 +36,11 @@ pub enum RecordedResult {
 }
 
 impl RecordedResult {
+    /// Whether what was to be deployed is not.
+    pub fn is_trouble(self) -> bool {
+        matches!(self, Self::Started | Self::Refused | Self::Failed)
+    }
+
     /// The word for messages and the log.
     pub fn as_str(self) -> &'static str {
         match self {

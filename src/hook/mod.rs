@@ -24,6 +24,7 @@
 //! git runs no hook at all at the end of a rebase that had nothing to replay (every local commit was upstream
 //! already, or `git rebase` merely fast-forwarded): such a tip is deployed by the next one that arrives, or by hand.
 
+mod binary;
 mod block;
 mod config_hook;
 mod decision;
@@ -37,14 +38,14 @@ mod run;
 mod settings;
 mod status;
 
+pub use binary::own_binary;
 pub use config_hook::GitVersion;
 pub use decision::{Decision, Facts, Head, MergeEvidence, Skip, decide};
 pub use error::Error;
 pub use event::{Event, Update};
 pub use git::Repository;
-pub use install::{Action, Change, Mechanism, Options, Report, install, stable_binary, uninstall};
+pub use install::{Action, Change, Mechanism, Options, Report, install, uninstall};
 pub use journal::{Record, RecordedResult};
-pub(crate) use run::chain;
 pub use run::{Context, Outcome, OutcomeKind, Ran, Request, run};
 pub use settings::{Settings, Widening};
 pub use status::{HookState, HookStatus, Status, status};

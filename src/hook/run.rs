@@ -1,8 +1,10 @@
 //! What an installed hook calls: facts, decision, deployment, journal.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::BufRead;
 use std::path::PathBuf;
+
+use crate::causes::chain;
 
 use super::journal::Journal;
 use super::{Decision, Error, Event, Facts, HookName, Record, RecordedResult, Repository, Settings, decide};
@@ -233,20 +235,4 @@ impl fmt::Display for Line<'_> {
         };
         write!(f, "{verdict} {short} of `{}`: {}", self.branch, self.outcome.summary)
     }
-}
-
-/// An error with its causes in one line, for records. A cause that says what its error said is left out.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut last = text.clone();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let told = cause.to_string();
-        if told != last {
-            let _ = write!(text, ": {told}");
-        }
-        last = told;
-        source = cause.source();
-    }
-    text
 }

@@ -42,8 +42,8 @@ impl HookState {
             Self::Foreign => "not ours",
             Self::Outdated => "outdated",
             Self::Disabled => "switched off",
-            Self::BinaryMissing => "broken: what it calls is gone",
-            Self::Damaged => "damaged: a mark is missing",
+            Self::BinaryMissing => "broken, what it calls is gone",
+            Self::Damaged => "damaged, a mark is missing",
         }
     }
 }

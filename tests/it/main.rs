@@ -3,5 +3,6 @@
 
 mod deploy;
 mod export;
+mod hook;
 mod sandbox;
 mod support;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Install, binary, repository};
+use super::{Install, repository};
+use crate::causes::chain;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, DONE};
 use crate::cli::printer::{Printer, Tone};
@@ -25,12 +26,8 @@ pub(super) fn install(context: &Context<'_>, arguments: Install) -> Result<u8, C
     let is_dry = context.global.dry_run;
     let mut allow_commands = arguments.allow_commands;
     if !commands.is_empty() && !allow_commands && !before.allow_commands && !is_dry {
-        for command in &commands {
-            context.printer.talk(command);
-        }
-        allow_commands = context
-            .printer
-            .ask("may hooks run these commands? Whoever can push to the branch then runs programs here");
+        let question = "may hooks run these commands? Whoever can push to the branch then runs programs here";
+        allow_commands = context.printer.ask(&format!("{}: {question}", commands.join("; ")));
     }
     let options = Options {
         branch: arguments.branch,
@@ -38,7 +35,7 @@ pub(super) fn install(context: &Context<'_>, arguments: Install) -> Result<u8, C
         manifest: project.as_ref().map(manifest_path),
         on: arguments.on.into_iter().map(Widening::from).collect(),
         allow_commands,
-        binary: binary(context)?,
+        binary: hook::own_binary()?,
         dry_run: is_dry,
     };
     let report = hook::install(&repository, &options)?;
@@ -50,12 +47,10 @@ pub(super) fn install(context: &Context<'_>, arguments: Install) -> Result<u8, C
     }
     printer.talk(promise(&report.settings, repository.work_tree.is_none()));
     if !commands.is_empty() && !report.settings.allow_commands {
-        for command in &commands {
-            printer.warn(
-                format!("{command}, which hooks refuse to deploy"),
-                Some("`git dist hook install --allow-commands` lets hooks run them"),
-            );
-        }
+        printer.warn(
+            format!("hooks may not run commands and will deploy nothing as long as {}", commands.join("; ")),
+            Some("`git dist hook install --allow-commands` lets them, `-t TARGET` leaves targets out"),
+        );
     }
     Ok(DONE)
 }
@@ -95,7 +90,7 @@ fn project(context: &Context<'_>, branch: Option<&str>) -> Result<Option<Project
         Err(CliError::Project(
             error @ (ProjectError::Manifest { .. } | ProjectError::Environment { .. }),
         )) => {
-            context.printer.warn(hook::chain(&error), error.hint().as_deref());
+            context.printer.warn(chain(&error), error.hint().as_deref());
             Ok(None)
         }
         Err(error) => Err(error),

@@ -5,13 +5,13 @@ mod run;
 mod status;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::error::CliError;
-use crate::hook::{Repository, Widening, stable_binary};
+use crate::hook::{Repository, Widening};
 
 /// Deploy after every merge, pull, rebase or push
 #[derive(Clone, Debug, Args)]
@@ -105,25 +105,6 @@ pub(super) fn run(context: &Context<'_>, arguments: Hook) -> Result<u8, CliError
 
 /// The repository here, as git finds it.
 fn repository() -> Result<Repository, CliError> {
-    Ok(Repository::discover(Path::new("."))?)
-}
-
-/// The path by which hooks are to call this program.
-fn binary(context: &Context<'_>) -> Result<PathBuf, CliError> {
-    let failed = |source| CliError::Told {
-        message: format!("cannot tell where this program lies: {source}"),
-        hint: None,
-        code: super::error::FAILED,
-    };
-    let executable = std::env::current_exe().map_err(failed)?;
-    let arg0 = std::env::args_os().next().unwrap_or_default();
-    let path = context.process.get("PATH").map(OsString::as_os_str);
-    // Where the shell was, not where `-C` led to: the program was named from there. A wrong answer finds nothing.
-    let shell = context.process.get("PWD").map(PathBuf::from).filter(|path| path.is_absolute());
-    let current_dir = match shell {
-        Some(path) => path,
-        None => std::env::current_dir().map_err(failed)?,
-    };
-    let found = stable_binary(&arg0, path, &current_dir, &executable);
-    Ok(std::path::absolute(&found).unwrap_or(found))
+    let here = std::path::absolute(".").unwrap_or_else(|_| PathBuf::from("."));
+    Ok(Repository::discover(&here)?)
 }

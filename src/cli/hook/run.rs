@@ -3,6 +3,7 @@
 use std::path::absolute;
 
 use super::Run;
+use crate::causes::chain;
 use crate::cli::context::Context;
 use crate::cli::deploy::change;
 use crate::cli::error::{CliError, DONE, FAILED, USAGE};
@@ -142,7 +143,7 @@ fn failed(error: &CliError) -> Outcome {
     };
     let summary = match error {
         CliError::Rollout(RolloutError::Refused(items)) if items.len() == 1 => refusal(&items[0]),
-        _ => hook::chain(error),
+        _ => chain(error),
     };
     let exit_code = if kind == OutcomeKind::Skipped { DONE } else { error.code() };
     Outcome { kind, exit_code, summary, detail: error.details().join("\n"), hint }

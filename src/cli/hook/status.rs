@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{binary, repository};
+use super::repository;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, DONE};
 use crate::cli::printer::{Printer, Tone};
@@ -12,7 +12,7 @@ use crate::hook::{
 
 pub(super) fn status(context: &Context<'_>) -> Result<u8, CliError> {
     let repository = repository()?;
-    let status = hook::status(&repository, &binary(context)?)?;
+    let status = hook::status(&repository, &hook::own_binary()?)?;
     let printer = context.printer;
     if printer.is_json() {
         let mut value = json!({ "format": "git-dist/hook-status", "version": 1 });
@@ -21,9 +21,6 @@ pub(super) fn status(context: &Context<'_>) -> Result<u8, CliError> {
         }
         printer.json(&value)?;
         return Ok(DONE);
-    }
-    if status.hooks.iter().all(|hook| matches!(hook.state, HookState::Absent | HookState::Foreign)) {
-        printer.talk("no hook of git dist is installed here; `git dist hook install` writes them");
     }
     show_settings(printer, &status, repository.work_tree.is_none())?;
     for hook in &status.hooks {
@@ -34,6 +31,10 @@ pub(super) fn status(context: &Context<'_>) -> Result<u8, CliError> {
     }
     advise(printer, &status);
     Ok(DONE)
+}
+
+fn is_any_installed(status: &Status) -> bool {
+    status.hooks.iter().any(|hook| !matches!(hook.state, HookState::Absent | HookState::Foreign))
 }
 
 /// When hooks deploy, as the start of a sentence.
@@ -60,6 +61,7 @@ fn show_settings(printer: &Printer, status: &Status, is_bare: bool) -> Result<()
         ))
     };
     let when = match &settings.branch {
+        _ if !is_any_installed(status) => "never: no hook of git dist is installed here".to_owned(),
         None => "never: `dist.branch` is not set".to_owned(),
         Some(_) if !settings.auto => "never: `dist.auto` is false".to_owned(),
         Some(branch) => occasions(settings, branch, is_bare),
@@ -120,14 +122,16 @@ fn record_line(printer: &Printer, record: &Record) -> String {
 }
 
 fn advise(printer: &Printer, status: &Status) {
-    let broken = |hook: &&HookStatus| {
-        let is_foreign = matches!(hook.state, HookState::Absent | HookState::Foreign);
-        hook.state != HookState::Installed && (hook.wanted || !is_foreign)
-    };
-    let is_any_ours =
-        status.hooks.iter().any(|hook| hook.last.is_some() || hook.state == HookState::Installed);
-    let broken: Vec<&str> = status.hooks.iter().filter(broken).map(|hook| hook.hook.as_str()).collect();
-    if is_any_ours && !broken.is_empty() {
+    if !is_any_installed(status) {
+        printer.talk("`git dist hook install` writes the hooks");
+        return;
+    }
+    let is_foreign = |hook: &HookStatus| matches!(hook.state, HookState::Absent | HookState::Foreign);
+    let is_broken =
+        |hook: &HookStatus| hook.state != HookState::Installed && (hook.wanted || !is_foreign(hook));
+    let broken: Vec<&str> =
+        status.hooks.iter().filter(|hook| is_broken(hook)).map(|hook| hook.hook.as_str()).collect();
+    if !broken.is_empty() {
         let told = format!("these hooks do not deploy as they should: {}", broken.join(", "));
         printer.warn(told, Some("`git dist hook install` writes them anew"));
     }
