@@ -1,8 +1,11 @@
 //! Integration tests: the real binary against real repositories, in a sandbox of its own.
 #![allow(clippy::unwrap_used)]
 
+mod command;
 mod deploy;
+mod environment;
 mod export;
 mod hook;
 mod sandbox;
 mod support;
+mod transform;
