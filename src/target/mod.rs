@@ -448,7 +448,11 @@ fn destination(
     for piece in Template::parse(template).pieces() {
         match piece {
             Piece::Text(piece) => text.push_str(piece),
-            Piece::Match(number) => text.push_str(&format!("\0{number}\0")),
+            Piece::Match(number) => {
+                text.push('\0');
+                text.push_str(&number.to_string());
+                text.push('\0');
+            }
         }
     }
     let expanded = environment.expand(&text).map_err(|source| TargetError::Placeholder {
