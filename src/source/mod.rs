@@ -32,7 +32,7 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Handle {
     /// Index of the conversion that its bytes go through.
-    conversion: Option<u16>,
+    conversion: Option<usize>,
     /// Index of the store it is in: 0 is the source itself, the others are submodules.
     store: u16,
 }

@@ -128,24 +128,20 @@ pub enum TargetError {
         source: DestinationError,
     },
     /// Two items have one destination.
-    #[error("targets `{first}` and `{second}` have one destination, `{}`: `{first_source}` and `{second_source}`", destination.as_str())]
+    #[error("targets `{}` and `{}` have one destination, `{destination}`: `{}` and `{}`", .items[0].0, .items[1].0, .items[0].1, .items[1].1)]
     SameDestination {
         /// The destination.
-        destination: Destination,
-        /// The first target.
-        first: String,
-        /// The first source.
-        first_source: BString,
-        /// The second target.
-        second: String,
-        /// The second source.
-        second_source: BString,
+        destination: String,
+        /// Target and source of both.
+        items: Box<[(String, BString); 2]>,
     },
     /// A destination lies inside what another one deploys.
-    #[error("the destination `{}` of target `{inner_target}` lies inside `{outer}`, which target `{outer_target}` deploys", inner.as_str())]
+    #[error(
+        "the destination `{inner}` of target `{inner_target}` lies inside `{outer}`, which target `{outer_target}` deploys"
+    )]
     Nested {
         /// The inner destination.
-        inner: Destination,
+        inner: String,
         /// The inner one's target.
         inner_target: String,
         /// The outer path.
@@ -448,7 +444,11 @@ fn destination(
     for piece in Template::parse(template).pieces() {
         match piece {
             Piece::Text(piece) => text.push_str(piece),
-            Piece::Match(number) => text.push_str(&format!("\0{number}\0")),
+            Piece::Match(number) => {
+                text.push('\0');
+                text.push_str(&number.to_string());
+                text.push('\0');
+            }
         }
     }
     let expanded = environment.expand(&text).map_err(|source| TargetError::Placeholder {
@@ -483,12 +483,10 @@ fn check_collisions(selected: &[Item], others: &[Item]) -> Result<(), TargetErro
         // Two that were not selected may wait for their turn.
         match by_path.insert(item.destination.path(), (item, is_selected)) {
             Some((first, first_is_selected)) if first_is_selected || is_selected => {
+                let both = [first, item].map(|item| (item.target.clone(), item.source.clone()));
                 return Err(TargetError::SameDestination {
-                    destination: item.destination.clone(),
-                    first: first.target.clone(),
-                    first_source: first.source.clone(),
-                    second: item.target.clone(),
-                    second_source: item.source.clone(),
+                    destination: item.destination.as_str().to_owned(),
+                    items: Box::new(both),
                 });
             }
             _ => {}
@@ -504,7 +502,7 @@ fn check_collisions(selected: &[Item], others: &[Item]) -> Result<(), TargetErro
             if let Some((outer, _)) = outer.filter(|(_, outer_is_selected)| *outer_is_selected || is_selected)
             {
                 return Err(TargetError::Nested {
-                    inner: item.destination.clone(),
+                    inner: item.destination.as_str().to_owned(),
                     inner_target: item.target.clone(),
                     outer: above.display().to_string(),
                     outer_target: outer.target.clone(),

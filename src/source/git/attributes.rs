@@ -120,7 +120,6 @@ impl AttributeStack {
                 _ => None,
             };
             match (name, state) {
-                (_, StateRef::Unspecified) => {}
                 ("export-ignore", StateRef::Set) => found.export_ignore = true,
                 ("export-subst", StateRef::Set) => found.conversion.subst = true,
                 ("ident", StateRef::Set) => found.conversion.ident = true,
@@ -139,7 +138,7 @@ impl AttributeStack {
                 // git knows no such encodings either, and stops.
                 ("working-tree-encoding", StateRef::Set) => found.conversion.encoding = Some("true".into()),
                 ("working-tree-encoding", StateRef::Unset) => {
-                    found.conversion.encoding = Some("false".into())
+                    found.conversion.encoding = Some("false".into());
                 }
                 ("filter", StateRef::Value(_)) => {
                     // A filter that is not configured leaves the content as stored, as in git; a git-lfs pointer

@@ -50,7 +50,7 @@ impl Reader for GitReader<'_> {
         let store = &self.stores[usize::from(entry.handle.store)];
         read_checked(store, entry.id, gix::objs::Kind::Blob, &what(), &mut self.raw)?;
         let Some(index) = entry.handle.conversion else { return Ok((&self.raw, Some(entry.id))) };
-        let conversion = &self.contents.conversions[usize::from(index)];
+        let conversion = &self.contents.conversions[index];
         let converter = match &mut self.converter {
             Some(converter) => converter,
             none => none.insert(Converter::new(store, self.contents)?),
@@ -61,13 +61,7 @@ impl Reader for GitReader<'_> {
         {
             self.raw = expanded;
         }
-        converter.convert(
-            self.contents,
-            usize::from(index),
-            path.as_bstr(),
-            &self.raw,
-            &mut self.converted,
-        )?;
+        converter.convert(self.contents, index, path.as_bstr(), &self.raw, &mut self.converted)?;
         if conversion.filter.as_deref() == Some("lfs") && is_lfs_pointer(&self.converted) {
             return Err(GitError::LfsPointer { path }.into());
         }

@@ -34,15 +34,13 @@ pub(super) fn encode(name: &str, bytes: &[u8]) -> Result<Vec<u8>, EncodingError>
     } else {
         upper
     };
-    let plain = |text: &str| match text.starts_with('\u{feff}') {
-        // git refuses a mark where the name already says the byte order.
-        true => Err(EncodingError::ByteOrderMark),
-        false => Ok(()),
+    // git refuses a mark where the name already says the byte order.
+    let plain = |text: &str| {
+        if text.starts_with('\u{feff}') { Err(EncodingError::ByteOrderMark) } else { Ok(()) }
     };
     match normal.as_str() {
         // Without a byte order in the name the mark tells it. glibc's iconv writes little endian, and so does git.
-        "UTF-16" => Ok(utf16(&marked(text), u16::to_le_bytes)),
-        "UTF-16LE-BOM" => Ok(utf16(&marked(text), u16::to_le_bytes)),
+        "UTF-16" | "UTF-16LE-BOM" => Ok(utf16(&marked(text), u16::to_le_bytes)),
         "UTF-16BE-BOM" => Ok(utf16(&marked(text), u16::to_be_bytes)),
         "UTF-16LE" => plain(text).map(|()| utf16(text, u16::to_le_bytes)),
         "UTF-16BE" => plain(text).map(|()| utf16(text, u16::to_be_bytes)),

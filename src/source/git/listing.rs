@@ -42,7 +42,7 @@ pub(super) struct Tables {
     stores: Vec<gix::ThreadSafeRepository>,
     opened: HashMap<BString, (u16, ObjectId)>,
     conversions: Vec<Conversion>,
-    by_conversion: HashMap<Conversion, u16>,
+    by_conversion: HashMap<Conversion, usize>,
     attributes: AttributeStack,
     drivers: Vec<gix::filter::plumbing::Driver>,
 }
@@ -61,14 +61,14 @@ impl Tables {
         }
     }
 
-    fn conversion(&mut self, conversion: Conversion) -> Option<u16> {
+    fn conversion(&mut self, conversion: Conversion) -> Option<usize> {
         if conversion == Conversion::default() {
             return None;
         }
         if let Some(known) = self.by_conversion.get(&conversion) {
             return Some(*known);
         }
-        let index = u16::try_from(self.conversions.len()).ok()?;
+        let index = self.conversions.len();
         self.conversions.push(conversion.clone());
         self.by_conversion.insert(conversion, index);
         Some(index)
@@ -155,7 +155,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// The directories above `path`, from the root down: `` , `a`, `a/b` for `a/b/c`.
+/// The directories above `path`, from the root (an empty path) down: for `a/b/c` also `a` and `a/b`.
 fn ancestors(path: &BStr) -> impl Iterator<Item = &BStr> {
     let root = (!path.is_empty()).then_some(BStr::new(""));
     root.into_iter().chain(path.find_iter("/").map(move |end| path[..end].as_bstr()))
@@ -270,10 +270,10 @@ impl Walk<'_> {
             }
             match node.mode {
                 Mode::Directory => {
-                    self.directory(place, entry_path.as_bstr(), entry_below.as_bstr(), node.id)?
+                    self.directory(place, entry_path.as_bstr(), entry_below.as_bstr(), node.id)?;
                 }
                 Mode::Submodule => {
-                    self.submodule(place, entry_path.as_bstr(), entry_below.as_bstr(), node.id)?
+                    self.submodule(place, entry_path.as_bstr(), entry_below.as_bstr(), node.id)?;
                 }
                 _ => {
                     let conversion = Some(attributes.conversion);
@@ -320,7 +320,7 @@ impl Walk<'_> {
             }
         };
         if let Some(index) = conversion {
-            let conversion = &self.tables.conversions[usize::from(index)];
+            let conversion = &self.tables.conversions[index];
             if conversion.subst {
                 self.listing.uses.insert("commit".to_owned());
             }
@@ -345,16 +345,14 @@ impl Walk<'_> {
             Submodules::Recurse => {}
         }
         let (repository, root) = submodule::open(place.repo, place.root, path, commit)?;
-        let store = match self.tables.opened.get(&full) {
-            Some((store, _)) => *store,
-            None => {
-                let too_many =
-                    || GitError::HostileEntry { path: full.clone(), reason: "too many submodules" };
-                let store = u16::try_from(self.tables.stores.len()).map_err(|_overflow| too_many())?;
-                self.tables.stores.push(repository.shared.clone());
-                self.tables.opened.insert(full.clone(), (store, root));
-                store
-            }
+        let store = if let Some((store, _)) = self.tables.opened.get(&full) {
+            *store
+        } else {
+            let too_many = || GitError::HostileEntry { path: full.clone(), reason: "too many submodules" };
+            let store = u16::try_from(self.tables.stores.len()).map_err(|_overflow| too_many())?;
+            self.tables.stores.push(repository.shared.clone());
+            self.tables.opened.insert(full.clone(), (store, root));
+            store
         };
         // The submodule's attributes are its own; those of the superproject do not reach into it.
         let outer = std::mem::replace(&mut self.tables.attributes, AttributeStack::new());

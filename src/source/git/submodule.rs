@@ -25,7 +25,7 @@ pub(super) fn open(
                 return Ok((repository, tree));
             }
             Ok(_) => {
-                last = Some(GitError::MissingObject { what: format!("the commit of `{path}`"), id: commit })
+                last = Some(GitError::MissingObject { what: format!("the commit of `{path}`"), id: commit });
             }
             // What is wrong with the first place matters more than that nothing is at the second.
             Err(error) => last = last.or(Some(error)),

@@ -194,7 +194,9 @@ fn variables_come_from_the_process_then_the_file_then_the_defaults() {
     repo.commit("first");
     let destination = |remove: &[&str], set: &[(&str, &str)]| {
         let mut command = sandbox.dist_command(repo.path());
-        remove.iter().for_each(|name| _ = command.env_remove(name));
+        for name in remove {
+            command.env_remove(name);
+        }
         let run = sandbox.run(command.envs(set.iter().copied()).args(["-d", "--json"])).success();
         let path = run.json()["items"][0]["destination"].as_str().unwrap().to_owned();
         path.replace(sandbox.path().to_str().unwrap(), "[SANDBOX]")

@@ -61,8 +61,9 @@ const CONTENTS: &[&[u8]] = &[
 #[test]
 fn every_line_end_attribute_with_every_kind_of_content() {
     let sandbox = Sandbox::new();
-    let attributes: String =
+    let attributes: Vec<String> =
         LINES.iter().enumerate().map(|(n, line)| format!("/dir/{n:02}/* {line}\n")).collect();
+    let attributes = attributes.concat();
     let mut files = Vec::new();
     for line in 0..LINES.len() {
         for (number, content) in CONTENTS.iter().enumerate() {

@@ -91,7 +91,7 @@ impl<'s> Repo<'s> {
         }
         stream.extend(b"deleteall\n");
         for (mode, path, content) in entries {
-            let path: String = path.iter().map(|byte| format!("\\{byte:03o}")).collect();
+            let path = path.iter().fold(String::new(), |path, byte| path + &format!("\\{byte:03o}"));
             if *mode == "160000" {
                 let _ = writeln!(stream, "M 160000 {} \"{path}\"", content.as_bstr());
                 continue;
