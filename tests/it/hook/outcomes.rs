@@ -241,11 +241,14 @@ fn a_failing_after_undoes_the_deployment_and_is_told() {
     clones.pull("tool", "2");
     clones.assert_deployed("HEAD");
     assert!(clones.at("out/ran").exists());
-    manifest("exit 7");
+    manifest("echo no database; exit 7");
     let said = clones.pull("tool", "3");
-    assert!(said.contains("DEPLOY FAILED"), "{said}");
+    assert!(said.contains("DEPLOY FAILED") && said.contains("    no database\n"), "{said}");
     clones.assert_active("clone", "HEAD~1");
-    assert_eq!(clones.status("clone", "post-merge")["last"]["result"], "failed");
+    let last = &clones.status("clone", "post-merge")["last"];
+    assert_eq!(last["result"], "failed");
+    assert!(!last["message"].as_str().unwrap().contains('\n'), "one line: {last}");
+    assert!(clones.log().ends_with("    no database\n"), "{}", clones.log());
 }
 
 #[test]
