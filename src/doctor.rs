@@ -234,7 +234,10 @@ impl Findings {
                 } else {
                     self.good("hooks", format!("{installed} installed"));
                 }
-                for hook in &status.hooks {
+                let is_ours = |hook: &&hook::HookStatus| {
+                    !matches!(hook.state, hook::HookState::Absent | hook::HookState::Foreign)
+                };
+                for hook in status.hooks.iter().filter(is_ours) {
                     if matches!(
                         hook.state,
                         hook::HookState::BinaryMissing | hook::HookState::Outdated | hook::HookState::Damaged

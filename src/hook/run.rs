@@ -74,7 +74,7 @@ pub struct Outcome {
     pub kind: OutcomeKind,
     /// The exit code a deployment from the command line would have had.
     pub exit_code: u8,
-    /// One line for the terminal.
+    /// A line for the terminal and the status; lines behind it are for the terminal and the log.
     pub summary: String,
     /// Everything else, for the log.
     pub detail: String,
@@ -176,9 +176,12 @@ pub fn run(
                 Ok(Some(said)) => Outcome::unsigned(commit, said),
                 Err(error) => Outcome::unsigned(commit, chain(&error)),
             };
-            let record = Record::now(outcome.kind.recorded(), outcome.summary.clone()).about(branch, commit);
+            // What a command printed may follow the first line.
+            let (first, rest) = outcome.summary.split_once('\n').unwrap_or((&outcome.summary, ""));
+            let record = Record::now(outcome.kind.recorded(), first.to_owned()).about(branch, commit);
             let hint = outcome.hint.as_ref().map(|hint| format!("hint: {hint}"));
-            let detail: Vec<&str> = outcome.detail.lines().chain(hint.as_deref()).collect();
+            let detail: Vec<&str> =
+                rest.lines().chain(outcome.detail.lines()).chain(hint.as_deref()).collect();
             keep(&record, Some(&detail.join("\n")));
             if outcome.kind != OutcomeKind::Skipped {
                 messages.push(format!("{hook}: {}", Line { outcome: &outcome, branch, commit }));

@@ -132,17 +132,6 @@ impl Manifest {
         steps.sort_by(|(_, a), (_, b)| (a.order + 0.0).total_cmp(&(b.order + 0.0)));
         steps
     }
-
-    /// The commands that deploying a target runs on this machine, in words: `pipeline` steps that are scripts, `verify`
-    /// and `after`.
-    pub fn commands_of(&self, target: &TargetSpec) -> Vec<String> {
-        let steps = self.pipeline_of(target).into_iter();
-        let scripts = steps.filter(|(_, step)| matches!(step.action, Action::Script(_)));
-        let mut commands: Vec<String> = scripts.map(|(name, _)| format!("pipeline step `{name}`")).collect();
-        let lists = [("verify", &target.verify), ("after", &target.after)];
-        commands.extend(lists.iter().filter(|(_, list)| !list.is_empty()).map(|(key, _)| format!("`{key}`")));
-        commands
-    }
 }
 
 /// The source with single slashes and without `.` steps; `.` for the whole folder. Wildcards stay

@@ -5,9 +5,21 @@ use std::path::Path;
 
 use super::{Events, Result, RolloutError};
 use crate::command::{self, Background, Command, Program, fill};
-use crate::manifest::TargetSpec;
+use crate::manifest::{Manifest, TargetSpec};
 use crate::project::Project;
 use crate::stage::Staged;
+use crate::transform;
+
+/// What deploying a target runs on this machine, in words: steps of its pipeline that start programs, `verify` and
+/// `after`.
+pub fn commands_of(manifest: &Manifest, spec: &TargetSpec) -> Vec<String> {
+    let steps = manifest.pipeline_of(spec).into_iter();
+    let running = steps.filter(|(_, step)| transform::runs_programs(step));
+    let mut commands: Vec<String> = running.map(|(name, _)| format!("pipeline step `{name}`")).collect();
+    let lists = [("verify", &spec.verify), ("after", &spec.after)];
+    commands.extend(lists.iter().filter(|(_, list)| !list.is_empty()).map(|(key, _)| format!("`{key}`")));
+    commands
+}
 
 /// What a target's commands run with.
 pub(super) struct Checks<'a> {

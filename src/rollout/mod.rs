@@ -15,6 +15,7 @@ mod unattended;
 use std::path::PathBuf;
 
 pub use back::{Choice, carry_out, plan_choice};
+pub use commands::commands_of;
 pub use deploy::{DeployRequest, Prepared, plan_deploy};
 
 pub use diff::{Change, FileChange};

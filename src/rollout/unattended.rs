@@ -1,5 +1,6 @@
 //! A deploy with nobody there to ask, as a hook or an update runs it.
 
+use super::commands::commands_of;
 use super::{DeployRequest, Events, Report, Result, RolloutError, Session, plan_deploy};
 use crate::activate::{Recovered, is_pending};
 use crate::project::Project;
@@ -70,7 +71,7 @@ pub fn deploy_unattended(
 fn refuse_commands(project: &Project, targets: &[String]) -> Result<()> {
     for name in target::select(&project.manifest, targets)? {
         let Some(spec) = project.manifest.targets.get(name) else { continue };
-        let commands = project.manifest.commands_of(spec);
+        let commands = commands_of(&project.manifest, spec);
         if !commands.is_empty() {
             return Err(RolloutError::Commands { target: name.to_owned(), commands });
         }

@@ -86,6 +86,11 @@ pub(super) fn is_built_in(name: &str) -> bool {
     built_in(name).is_some()
 }
 
+/// True if no process is started for `name`.
+pub(super) fn is_done_here(name: &str) -> bool {
+    matches!(built_in(name), Some(REPLACE_TOKENS | CHMOD | MINIFY))
+}
+
 /// True for `module.function`, `package.module.function` and so on.
 fn is_dotted(name: &str) -> bool {
     let is_name = |name: &str| {
@@ -117,10 +122,12 @@ mod tests {
             ("distman.transform.minify", r#"{"strict": true}"#),
         ] {
             assert!(is_built_in(name));
+            assert_eq!(is_done_here(name), name != "byte_compile");
             assert!(!matches!(read(name, options), Err(_) | Ok(Function::Python)), "{name}");
         }
         for name in ["a.b", "tools.build.run", "distman.transform.dummy_transform"] {
             assert!(matches!(read(name, r#"{"x": 1}"#), Ok(Function::Python)), "{name}");
+            assert!(!is_done_here(name));
         }
     }
 

@@ -54,6 +54,15 @@ pub struct Job<'a> {
     pub variables: &'a BTreeMap<String, String>,
 }
 
+/// True if a step starts a program: a script, a Python function, the Python compiler. The variables of such a step
+/// come from the revision, so that even a program of this machine does what they say.
+pub fn runs_programs(step: &Step) -> bool {
+    match &step.action {
+        Action::Script(_) => true,
+        Action::Function { name, .. } => !function::is_done_here(name),
+    }
+}
+
 /// Runs the steps of a pipeline, and returns the path of the last one's output: a file or directory of the
 /// input's name in [`Job::work`], or the input itself where there are no steps.
 ///

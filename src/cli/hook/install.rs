@@ -9,7 +9,7 @@ use crate::cli::error::{CliError, DONE};
 use crate::cli::printer::{Printer, Tone};
 use crate::hook::{self, Options, Report, Settings, Widening};
 use crate::project::{MANIFEST, Project, ProjectError};
-use crate::rollout::RolloutError;
+use crate::rollout::{RolloutError, commands_of};
 use crate::source::git::GitError;
 use crate::target;
 
@@ -102,7 +102,7 @@ fn commands(project: &Project, targets: &[String]) -> Result<Vec<String>, CliErr
     let manifest = &project.manifest;
     let names = target::select(manifest, targets).map_err(RolloutError::Target)?;
     let specs = names.into_iter().filter_map(|name| Some((name, manifest.targets.get(name)?)));
-    let commands = specs.map(|(name, spec)| (name, manifest.commands_of(spec)));
+    let commands = specs.map(|(name, spec)| (name, commands_of(manifest, spec)));
     let line =
         |(name, commands): (&str, Vec<String>)| format!("target `{name}` runs {}", commands.join(", "));
     Ok(commands.filter(|(_, commands)| !commands.is_empty()).map(line).collect())

@@ -99,7 +99,7 @@ pub(super) fn run(context: &Context<'_>, arguments: Hook) -> Result<u8, CliError
         Command::Install(arguments) => install::install(context, arguments),
         Command::Uninstall => install::uninstall(context),
         Command::Status => status::status(context),
-        Command::Run(arguments) => run::run(context, arguments),
+        Command::Run(arguments) => run::run(context, &arguments),
     }
 }
 

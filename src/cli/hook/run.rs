@@ -12,7 +12,7 @@ use crate::plan::{Action, Consent, Item};
 use crate::project::{Project, ProjectError};
 use crate::rollout::{DeployRequest, RolloutError, Unattended, deploy_unattended, refusal};
 
-pub(super) fn run(context: &Context<'_>, arguments: Run) -> Result<u8, CliError> {
+pub(super) fn run(context: &Context<'_>, arguments: &Run) -> Result<u8, CliError> {
     let mut call = arguments.call.iter().map(|word| word.to_string_lossy().into_owned());
     let name = call.next().unwrap_or_default();
     let call: Vec<String> = call.collect();

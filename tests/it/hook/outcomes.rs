@@ -208,6 +208,50 @@ fn only_the_repositorys_own_file_allows_commands() {
 }
 
 #[test]
+fn whoever_can_push_runs_no_program() {
+    for (target, is_deployed) in [
+        (r#""verify": ["touch $OUT/ran"]"#, false),
+        (r#""after": ["touch $OUT/ran"]"#, false),
+        (r#""pipeline": { "x": { "script": "touch $OUT/ran" } }"#, false),
+        (r#""pipeline": { "x": { "func": "os.getpid" } }"#, false),
+        (r#""pipeline": { "x": { "func": "byte_compile", "env": { "PATH": "." } } }"#, false),
+        (r#""pipeline": { "x": { "func": "chmod", "options": { "mode": "755" } } }"#, true),
+        (r#""pipeline": {}"#, true),
+    ] {
+        let clones = Clones::installed(&[]);
+        clones.manifest(&format!(
+            r#"{{ "targets": {{ "site": {{ "source": ".", "destination": "{{DEPLOY_ROOT}}/site", {target} }} }} }}"#
+        ));
+        let said = clones.pull("tool", "2");
+        assert_eq!(said.contains("deployed"), is_deployed, "{target}: {said}");
+        assert_eq!(said.contains("runs commands ("), !is_deployed, "{target}: {said}");
+        assert!(!clones.at("out/ran").exists(), "{target}");
+    }
+}
+
+#[test]
+fn a_failing_after_undoes_the_deployment_and_is_told() {
+    let clones = Clones::installed(&["--allow-commands"]);
+    let manifest = |after: &str| {
+        clones.manifest(&format!(
+            r#"{{ "targets": {{ "site": {{ "source": ".", "destination": "{{DEPLOY_ROOT}}/site", "after": ["{after}"] }} }} }}"#
+        ));
+    };
+    manifest("touch $OUT/ran");
+    clones.pull("tool", "2");
+    clones.assert_deployed("HEAD");
+    assert!(clones.at("out/ran").exists());
+    manifest("echo no database; exit 7");
+    let said = clones.pull("tool", "3");
+    assert!(said.contains("DEPLOY FAILED") && said.contains("    no database\n"), "{said}");
+    clones.assert_active("clone", "HEAD~1");
+    let last = &clones.status("clone", "post-merge")["last"];
+    assert_eq!(last["result"], "failed");
+    assert!(!last["message"].as_str().unwrap().contains('\n'), "one line: {last}");
+    assert!(clones.log().ends_with("    no database\n"), "{}", clones.log());
+}
+
+#[test]
 fn a_commit_without_a_good_signature_is_refused_where_one_is_required() {
     let clones = Clones::installed(&[]);
     let key = clones.at("key").display().to_string();
