@@ -301,22 +301,26 @@ impl Dir {
         fs::renameat(&self.fd, name, &to.fd, to_name.as_ref()).map_err(|e| self.failed("rename", name, e))
     }
 
-    /// Lets `one` here and `other` in `there` trade what they stand for, in one step where the system can; else in two renames
-    /// through a third name.
+    /// Lets `one` here and `other` in `there` trade what they stand for, in one step. False where the system or
+    /// filesystem cannot, and nothing was done.
     ///
     /// # Errors
-    /// When one of them is missing or the directory may not be written.
-    pub fn exchange(&self, one: impl AsRef<Path>, there: &Self, other: impl AsRef<Path>) -> Result<()> {
-        let (one, other) = (one.as_ref(), other.as_ref());
+    /// When one of them is missing or a directory may not be written.
+    pub fn exchange(&self, one: impl AsRef<Path>, there: &Self, other: impl AsRef<Path>) -> Result<bool> {
         #[cfg(any(target_os = "linux", target_os = "macos"))]
-        match fs::renameat_with(&self.fd, one, &there.fd, other, fs::RenameFlags::EXCHANGE) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            result => return result.map_err(|e| there.failed("rename", other, e)),
+        {
+            let (one, other) = (one.as_ref(), other.as_ref());
+            match fs::renameat_with(&self.fd, one, &there.fd, other, fs::RenameFlags::EXCHANGE) {
+                Ok(()) => Ok(true),
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+                Err(error) => Err(there.failed("rename", other, error)),
+            }
         }
-        let third = temporary_name(other);
-        there.rename(other, there, &third)?;
-        self.rename(one, there, other)?;
-        there.rename(&third, self, one)
+        #[cfg(not(any(target_os = "linux", target_os = "macos")))]
+        {
+            let _ = (one, there, other);
+            Ok(false)
+        }
     }
 
     /// Removes a file or link.

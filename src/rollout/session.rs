@@ -1,12 +1,12 @@
 //! A run under the lock, and the part of the road that every rollout takes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::commands::{Checks, after};
 use super::{Events, Report, Result, RolloutError};
-use crate::activate::{Mark, Recovered, Swap, activate, recover};
+use crate::activate::{Activation, Mark, Recovered, Swap, activate, recover};
 use crate::causes::{BoxError, chain};
 use crate::disk::{Dir, DiskError};
 use crate::history::{self, Change, History, Rollout};
@@ -28,7 +28,7 @@ pub struct Session {
     /// What was found of a killed run.
     pub recovered: Recovered,
     lock: Lock,
-    locked: Vec<PathBuf>,
+    locked: HashSet<PathBuf>,
 }
 
 /// What is said in the history of a rollout, apart from what it changes.
@@ -51,6 +51,8 @@ pub struct Switch {
     pub keep: HashMap<String, usize>,
     /// Versions are made and not activated.
     pub version_only: bool,
+    /// For each target that a deploy knows: the group it flips with, or none. Others stay as they are.
+    pub groups: HashMap<String, Option<String>>,
     /// What `after` commands see besides distman.env.
     pub variables: BTreeMap<String, String>,
 }
@@ -72,7 +74,7 @@ impl Session {
         if recovered != Recovered::Nothing {
             events.recovered(&recovered);
         }
-        Ok(Self { root: root.clone(), meta, history, recovered, lock, locked: Vec::new() })
+        Ok(Self { root: root.clone(), meta, history, recovered, lock, locked: HashSet::new() })
     }
 
     /// Locks the `versions/` folder of a destination outside the root, which another root might also use, and
@@ -87,7 +89,7 @@ impl Session {
         if !folder.starts_with(self.root.path()) {
             self.lock.extend(versions, WAIT)?;
         }
-        self.locked.push(folder);
+        self.locked.insert(folder);
         Ok(())
     }
 
@@ -123,8 +125,19 @@ impl Session {
         }
         let rollout = self.rollout(kind, &about, work.changes);
         report.number = Some(rollout.number);
-        let activated =
-            activate(&self.meta, rollout, about.author.clone(), &work.swaps, work.marks, &work.adopted)?;
+        let groups = groups(&work.swaps, &report.items, &about)?;
+        let activated = activate(
+            &self.meta,
+            Activation {
+                root: &self.root,
+                rollout,
+                author: about.author.clone(),
+                swaps: &work.swaps,
+                marks: work.marks,
+                adopt: &work.adopted,
+                groups: &groups,
+            },
+        )?;
         if let Some(project) = project
             && let Err((what, source)) = self.after(project, &report.items, &about, events)
         {
@@ -229,6 +242,22 @@ impl Session {
     }
 }
 
+/// The group of each destination that flips with others.
+fn groups(swaps: &[Swap], items: &[Item], about: &Switch) -> Result<BTreeMap<Destination, String>> {
+    let swapped: HashSet<&Destination> = swaps.iter().map(Swap::destination).collect();
+    let mut groups = BTreeMap::new();
+    for item in items.iter().filter(|item| swapped.contains(&item.destination)) {
+        let group = match about.groups.get(&item.target) {
+            Some(asked) => asked.clone(),
+            None => item.destination.group()?,
+        };
+        if let Some(group) = group {
+            groups.insert(item.destination.clone(), group);
+        }
+    }
+    Ok(groups)
+}
+
 /// What a plan's items mean for links, records and disk.
 #[derive(Default)]
 struct Work {
@@ -242,13 +271,20 @@ struct Work {
 impl Work {
     fn of(items: &[Item], fresh: &[CompleteVersion], version_only: bool) -> Result<Self> {
         let mut work = Self::default();
+        let fresh: HashMap<&Destination, &CompleteVersion> =
+            fresh.iter().map(|version| (version.destination(), version)).collect();
         for item in items {
-            work.add(item, fresh, version_only)?;
+            work.add(item, &fresh, version_only)?;
         }
         Ok(work)
     }
 
-    fn add(&mut self, item: &Item, fresh: &[CompleteVersion], version_only: bool) -> Result<()> {
+    fn add(
+        &mut self,
+        item: &Item,
+        fresh: &HashMap<&Destination, &CompleteVersion>,
+        version_only: bool,
+    ) -> Result<()> {
         let destination = &item.destination;
         let mut change = Change {
             target: item.target.clone(),
@@ -268,9 +304,8 @@ impl Work {
             }
             Action::Create { name, adopt } => {
                 change.to = Some(name.to_string());
-                let made = fresh.iter().find(|version| version.destination() == destination);
-                match made {
-                    Some(version) => self.swaps.push(Swap::To(version.clone())),
+                match fresh.get(destination) {
+                    Some(version) => self.swaps.push(Swap::To((*version).clone())),
                     None => self.swaps.push(Swap::To(CompleteVersion::existing(destination, name)?)),
                 }
                 if *adopt {

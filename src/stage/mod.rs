@@ -288,7 +288,11 @@ impl Sealed {
         let name = self.name.to_string();
         if versions.stat(&name)?.is_some() {
             // What was there goes with the staging folder.
-            self.staged.folder.folder.exchange(&self.staged.inner, versions, &name)?;
+            let (folder, inner) = (&self.staged.folder.folder, &self.staged.inner);
+            if !folder.exchange(inner, versions, &name)? {
+                versions.rename(&name, folder, "damaged")?;
+                folder.rename(inner, versions, &name)?;
+            }
             let Staged { folder, inner, destination, listing, .. } = self.staged;
             if listing.is_some() {
                 let from = format!("{inner}.files");

@@ -131,8 +131,9 @@ impl Destination {
     /// When the folder cannot be searched.
     pub fn link_in(&self, folder: &Dir) -> disk::Result<Link> {
         if let Some(text) = folder.read_link(&self.base)? {
-            let version = text.strip_prefix(VERSIONS).ok().and_then(Path::to_str);
-            return Ok(match version.and_then(|version| VersionName::parse(&self.base, version)) {
+            let direct = text.strip_prefix(VERSIONS).ok().and_then(Path::to_str).map(ToOwned::to_owned);
+            let version = direct.or_else(|| self.through_group(&text)).unwrap_or_default();
+            return Ok(match VersionName::parse(&self.base, &version) {
                 Some(version) => Link::Version(version),
                 None => Link::Foreign(format!("a link to `{}`", Shown(&text))),
             });
@@ -145,12 +146,45 @@ impl Destination {
         })
     }
 
+    /// The name of the group that the link leads through (the option `switch` = `together`), if it does.
+    ///
+    /// # Errors
+    /// When the folder cannot be searched.
+    pub fn group(&self) -> disk::Result<Option<String>> {
+        let folder = match Dir::open(self.folder()) {
+            Ok(folder) => folder,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let text = folder.read_link(&self.base)?;
+        Ok(text.and_then(|text| Some(parts_of_group(&text)?.0.to_owned())))
+    }
+
+    /// The version's name where the link `text` leads through a group to a version of this destination.
+    fn through_group(&self, text: &Path) -> Option<String> {
+        parts_of_group(text)?;
+        let end = std::fs::read_link(self.folder().join(text)).ok()?;
+        let is_version = end.parent()?.file_name()? == VERSIONS;
+        let name = end.file_name()?.to_str()?;
+        is_version.then(|| name.to_owned())
+    }
+
     /// The dist info beside it, if there is one that can be read.
     pub fn info(&self) -> Option<DistInfo> {
         let folder = Dir::open(self.folder()).ok()?;
         let bytes = folder.read_file(DistInfo::file_name(&self.base), 1 << 20).ok()?;
         Some(DistInfo::parse(&String::from_utf8_lossy(&bytes)))
     }
+}
+
+/// Group and slot in the text of a link that leads through a group: `.../together/<group>/current/<slot>`.
+fn parts_of_group(text: &Path) -> Option<(&str, &str)> {
+    let mut parts = text.components().rev().map(|part| part.as_os_str().to_str());
+    let slot = parts.next()??;
+    let is_current = parts.next()? == Some("current");
+    let group = parts.next()??;
+    let is_group = parts.next()? == Some("together");
+    (is_current && is_group).then_some((group, slot))
 }
 
 /// The `versions/` folders of a run, each opened and read once, however many destinations share it.

@@ -5,14 +5,15 @@ mod planner;
 mod provenance;
 mod workshop;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Events, Report, Result, RolloutError, Session, Switch};
 use crate::manifest::{self, Manifest, TargetSpec};
 use crate::plan::{Action, Consent, Item, Kind, Plan, Refusal};
 use crate::project::Project;
+use crate::source::HashKind;
 use crate::source::folder::Folder;
-use crate::source::git::Snapshot;
+use crate::source::git::{Snapshot, blob_id};
 use crate::target;
 use crate::transform;
 use crate::version::Ingredients;
@@ -119,7 +120,6 @@ fn check_supported(project: &Project, name: &str) -> Result<()> {
     let what = match settings.from {
         manifest::Source::Upstreams(_) => "an address in the option `from`",
         _ if settings.require_signed => "the option `require_signed`",
-        _ if settings.switch != manifest::Switch::Each => "the option `switch`",
         _ => return Ok(()),
     };
     Err(RolloutError::Unsupported { target: name.to_owned(), what: what.to_owned() })
@@ -186,6 +186,17 @@ impl Prepared {
         lines
     }
 
+    /// The group that each target flips with: one for the destinations of one dist.json.
+    fn groups(&self, project: &Project) -> HashMap<String, Option<String>> {
+        let id = format!("{}\0{}", self.provenance.origin, project.folder);
+        let id = blob_id(HashKind::Sha1, id.as_bytes()).to_string();
+        let group = |wanted: &Wanted| {
+            let is_together = wanted.item.settings.switch == manifest::Switch::Together;
+            (wanted.item.target.clone(), is_together.then(|| id[..16].to_owned()))
+        };
+        self.work.iter().map(group).collect()
+    }
+
     /// Carries the plan out.
     ///
     /// # Errors
@@ -220,6 +231,7 @@ impl Prepared {
                     (wanted.item.target.clone(), usize::try_from(wanted.item.settings.keep).unwrap_or(0))
                 })
                 .collect(),
+            groups: self.groups(project),
             version_only: request.consent.version_only,
             variables: self.provenance.variables(),
         };

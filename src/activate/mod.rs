@@ -4,16 +4,23 @@
 //! back or to finish: a run that finds it asks the history whether the rollout counts. If it does, what is left
 //! to do is done; if not, every link goes back to what it was.
 
-use std::collections::BTreeSet;
+mod group;
+mod swap;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Dir, DiskError, Shown};
 use crate::history::{self, History, Rollout};
-use crate::root::bump_epoch;
+use crate::root::{Root, bump_epoch};
 use crate::stage::CompleteVersion;
 use crate::version::{Destination, DistInfo, Record, RecordError};
+
+use group::Group;
+pub use group::{CURRENT, GROUPS};
+use swap::{PendingSwap, remove_if_there};
 
 /// Name of the journal in the root's own folder.
 pub const PENDING: &str = "pending.json";
@@ -56,18 +63,24 @@ pub enum Swap {
 }
 
 impl Swap {
-    fn destination(&self) -> &Destination {
+    /// The destination.
+    pub fn destination(&self) -> &Destination {
         match self {
             Self::To(version) => version.destination(),
             Self::Remove(destination) => destination,
         }
     }
 
-    fn text(&self) -> Option<PathBuf> {
+    /// The version it leads to.
+    fn version(&self) -> Option<String> {
         match self {
-            Self::To(version) => Some(Destination::link_text(&version.name().to_string())),
+            Self::To(version) => Some(version.name().to_string()),
             Self::Remove(_) => None,
         }
+    }
+
+    fn text(&self) -> Option<PathBuf> {
+        self.version().map(|version| Destination::link_text(&version))
     }
 }
 
@@ -90,17 +103,19 @@ struct Pending {
     author: Option<String>,
     marks: Vec<Mark>,
     swaps: Vec<PendingSwap>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    flips: Vec<Flip>,
 }
 
+/// A group that is flipped.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct PendingSwap {
-    destination: PathBuf,
-    /// Text of the link before; `None` where none was.
-    from: Option<PathBuf>,
-    /// Text of the link after; `None` where it is removed.
-    to: Option<PathBuf>,
-    /// Name that what stood there gets, if it was no link of a deployment.
-    aside: Option<String>,
+struct Flip {
+    /// The group's folder.
+    group: PathBuf,
+    /// The generation that shows what was there before, for every destination of the group.
+    from: Option<String>,
+    /// The generation after.
+    to: String,
 }
 
 /// Swapped links that can still be put back. Dropping it does not: what becomes of them is said with
@@ -112,31 +127,63 @@ pub struct Activated<'m> {
     pending: Pending,
 }
 
-/// Writes the journal and swaps every link. `adopt` names the destinations whose present content is moved aside.
+/// What is activated, and how.
+#[derive(Debug)]
+pub struct Activation<'a> {
+    /// The root.
+    pub root: &'a Root,
+    /// The rollout, as it will stand in the history.
+    pub rollout: Rollout,
+    /// Who answers for it, for dist info.
+    pub author: Option<String>,
+    /// What happens to each link.
+    pub swaps: &'a [Swap],
+    /// What happens to records once the rollout counts.
+    pub marks: Vec<Mark>,
+    /// Destinations whose present content is moved aside.
+    pub adopt: &'a [Destination],
+    /// Destinations that flip together, with the name of their group.
+    pub groups: &'a BTreeMap<Destination, String>,
+}
+
+/// Writes the journal and swaps every link.
 ///
 /// # Errors
 /// When the disk says no; every link is then as it was.
-pub fn activate<'m>(
-    meta: &'m Dir,
-    rollout: Rollout,
-    author: Option<String>,
-    swaps: &[Swap],
-    marks: Vec<Mark>,
-    adopt: &[Destination],
-) -> Result<Activated<'m>> {
-    let mut pending = Pending { format: 1, rollout, author, marks, swaps: Vec::new() };
+pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>> {
+    let Activation { root, rollout, author, swaps, marks, adopt, groups } = what;
+    let mut pending = Pending { format: 1, rollout, author, marks, swaps: Vec::new(), flips: Vec::new() };
+    let mut members: BTreeMap<&str, Vec<&Swap>> = BTreeMap::new();
     for swap in swaps {
         let destination = swap.destination();
         let folder = Dir::create_all(destination.folder())?;
-        let aside = adopt
-            .contains(destination)
-            .then(|| format!("{}.before-r{}", destination.base(), pending.rollout.number));
+        let aside = match adopt.contains(destination) {
+            true => Some(free_name(&folder, destination, pending.rollout.number)?),
+            false => None,
+        };
+        let group = match swap {
+            Swap::To(_) => groups.get(destination),
+            Swap::Remove(_) => None,
+        };
+        let to = match group {
+            Some(group) => {
+                members.entry(group).or_default().push(swap);
+                let path = meta.path().join(group::GROUPS).join(group);
+                Some(group::text_through(root, &path, destination))
+            }
+            None => swap.text(),
+        };
         pending.swaps.push(PendingSwap {
             destination: destination.path().to_owned(),
             from: if aside.is_some() { None } else { folder.read_link(destination.base())? },
-            to: swap.text(),
+            to,
+            version: swap.version(),
             aside,
+            grouped: group.is_some(),
         });
+    }
+    for (group, members) in members {
+        pending.flips.push(prepare_flip(meta, root, group, &members, pending.rollout.number)?);
     }
     write_journal(meta, &pending)?;
     let activated = Activated { meta, pending };
@@ -144,6 +191,43 @@ pub fn activate<'m>(
         Ok(()) => Ok(activated),
         Err(error) => Err(activated.undone(error)),
     }
+}
+
+/// A name for what stands at `destination` that nothing else has.
+fn free_name(folder: &Dir, destination: &Destination, number: u64) -> disk::Result<String> {
+    let name = format!("{}.before-r{number}", destination.base());
+    let mut free = name.clone();
+    for serial in 1.. {
+        if folder.stat(&free)?.is_none() {
+            break;
+        }
+        free = format!("{name}-{serial}");
+    }
+    Ok(free)
+}
+
+/// Makes the generations that a group flips from and to: the first shows what is there now, also for members that
+/// join with this rollout, so that their links can be led through the group without anybody noticing.
+fn prepare_flip(meta: &Dir, root: &Root, id: &str, members: &[&Swap], number: u64) -> Result<Flip> {
+    let group = Group::open(meta, id)?;
+    let current = group.current()?;
+    let mut before = group.links(current.as_deref())?;
+    let mut after = before.clone();
+    for swap in members {
+        let destination = swap.destination();
+        let slot = group::slot(destination);
+        match group::present(root, group.path(), destination)? {
+            Some(text) => before.insert(slot.clone(), text),
+            // What a deleted destination left in the group must not come back for a moment.
+            None => before.remove(&slot),
+        };
+        if let Some(version) = swap.version() {
+            after.insert(slot, group::text_to(root, group.path(), destination, &version));
+        }
+    }
+    let from = if before.is_empty() { None } else { Some(group.generation(&before, number, "a")?) };
+    let to = group.generation(&after, number, "")?;
+    Ok(Flip { group: group.path().to_owned(), from, to })
 }
 
 fn write_journal(meta: &Dir, pending: &Pending) -> disk::Result<()> {
@@ -154,10 +238,16 @@ fn write_journal(meta: &Dir, pending: &Pending) -> disk::Result<()> {
 
 impl Activated<'_> {
     fn swap_all(&self) -> Result<()> {
-        for swap in &self.pending.swaps {
-            let (folder, base) = swap.open()?;
-            swap.apply(&folder, base)?;
+        // What stands at a destination that is adopted keeps standing there until its group shows the version.
+        let is_early = |swap: &&PendingSwap| swap.grouped && swap.aside.is_none();
+        for flip in &self.pending.flips {
+            Group::open_at(&flip.group)?.flip(flip.from.as_deref())?;
         }
+        self.pending.swaps.iter().filter(is_early).try_for_each(PendingSwap::apply)?;
+        for flip in &self.pending.flips {
+            Group::open_at(&flip.group)?.flip(Some(&flip.to))?;
+        }
+        self.pending.swaps.iter().filter(|swap| !is_early(swap)).try_for_each(PendingSwap::apply)?;
         sync_folders(&self.pending.swaps)?;
         Ok(())
     }
@@ -199,85 +289,20 @@ impl Activated<'_> {
     }
 }
 
-impl PendingSwap {
-    fn open(&self) -> disk::Result<(Dir, &Path)> {
-        let base = Path::new(self.destination.file_name().unwrap_or_default());
-        let folder = self.destination.parent().unwrap_or(Path::new("/"));
-        Ok((Dir::open(folder)?, base))
-    }
-
-    /// Name of the link before it is renamed over the destination. It is the same in every run, so that what a
-    /// killed run left is found.
-    fn temporary(base: &Path) -> PathBuf {
-        let mut name = std::ffi::OsString::from(".");
-        name.push(base);
-        name.push(".next");
-        PathBuf::from(name)
-    }
-
-    fn apply(&self, folder: &Dir, base: &Path) -> disk::Result<()> {
-        match (&self.to, &self.aside) {
-            (Some(to), Some(aside)) => {
-                // The link and what stands there trade names in one step where the system can do that.
-                folder.symlink(to, aside)?;
-                folder.exchange(aside, folder, base)
-            }
-            (Some(to), None) => point(folder, base, to),
-            (None, _) => remove_link(folder, base),
-        }
-    }
-
-    fn revert(&self, folder: &Dir, base: &Path) -> disk::Result<()> {
-        folder.remove_all(Self::temporary(base))?;
-        let now = folder.read_link(base)?;
-        if let Some(aside) = &self.aside {
-            let is_moved = folder.stat(aside)?.is_some() && folder.read_link(aside)? != self.to;
-            if is_moved && (now.is_none() || now == self.to) {
-                if now.is_some() {
-                    folder.exchange(aside, folder, base)?;
-                } else {
-                    return folder.rename(aside, folder, base);
-                }
-            }
-            return folder.remove_all(aside);
-        }
-        match &self.from {
-            // Somebody else's link that came in between is theirs.
-            _ if now != self.to => Ok(()),
-            Some(from) => point(folder, base, from),
-            None => remove_link(folder, base),
-        }
-    }
-}
-
-/// Makes `base` a link with the text `to`, by rename: there is never a moment without a link.
-fn point(folder: &Dir, base: &Path, to: &Path) -> disk::Result<()> {
-    let temporary = PendingSwap::temporary(base);
-    folder.remove_all(&temporary)?;
-    folder.symlink(to, &temporary)?;
-    folder.rename(&temporary, folder, base).inspect_err(|_| folder.discard(&temporary))
-}
-
-fn remove_link(folder: &Dir, base: &Path) -> disk::Result<()> {
-    match folder.remove(base) {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
-}
-
 fn sync_folders(swaps: &[PendingSwap]) -> disk::Result<()> {
     let folders: BTreeSet<&Path> = swaps.iter().filter_map(|swap| swap.destination.parent()).collect();
     folders.into_iter().try_for_each(|folder| Dir::open(folder)?.sync())
 }
 
 fn undo(meta: &Dir, pending: &Pending) -> Result<()> {
-    for swap in &pending.swaps {
-        match swap.open() {
-            Ok((folder, base)) => swap.revert(&folder, base)?,
-            // Where the folder is gone there is no link to put back.
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error.into()),
+    // The groups first: members that joined are then shown what they showed before.
+    for flip in &pending.flips {
+        if let Some(group) = Group::at(&flip.group)? {
+            group.flip(flip.from.as_deref())?;
         }
+    }
+    for swap in &pending.swaps {
+        swap.revert()?;
     }
     sync_folders(&pending.swaps)?;
     meta.remove(PENDING)?;
@@ -294,7 +319,12 @@ fn finish(meta: &Dir, pending: &Pending) -> Result<()> {
             Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(error.into()),
         };
-        write_info(&folder, &destination, swap.to.as_deref(), pending.author.as_deref())?;
+        write_info(&folder, &destination, swap.version.as_deref(), pending.author.as_deref())?;
+    }
+    for flip in &pending.flips {
+        if let Some(group) = Group::at(&flip.group)? {
+            group.sweep()?;
+        }
     }
     for mark in &pending.marks {
         let Ok(destination) = Destination::new(mark.destination.clone()) else { continue };
@@ -317,19 +347,19 @@ fn finish(meta: &Dir, pending: &Pending) -> Result<()> {
 fn write_info(
     folder: &Dir,
     destination: &Destination,
-    to: Option<&Path>,
+    version: Option<&str>,
     author: Option<&str>,
 ) -> Result<()> {
     let name = DistInfo::file_name(destination.base());
-    let Some(version) = to.and_then(Path::file_name).and_then(|name| name.to_str()) else {
-        remove_link(folder, Path::new(&name))?;
+    let Some(version) = version else {
+        remove_if_there(folder, Path::new(&name))?;
         return Ok(());
     };
     let versions = Dir::open(&destination.versions_folder())?;
     // A version that distman made has no record; what its info said before is no longer true.
     match Record::read(&versions, version)? {
         Some(record) => folder.replace_file(&name, DistInfo::new(&record, author).to_text().as_bytes())?,
-        None => remove_link(folder, Path::new(&name))?,
+        None => remove_if_there(folder, Path::new(&name))?,
     }
     Ok(())
 }

@@ -1,0 +1,118 @@
+//! One link and its journal entry: applied by rename, and put back from whatever state a kill left.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{self, Dir};
+
+/// What happens to the link at one destination.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct PendingSwap {
+    pub(super) destination: PathBuf,
+    /// Text of the link before; `None` where none was.
+    pub(super) from: Option<PathBuf>,
+    /// Text of the link after; `None` where it is removed.
+    pub(super) to: Option<PathBuf>,
+    /// Name of the version it then leads to, directly or through its group.
+    pub(super) version: Option<String>,
+    /// Name that what stood there gets, if it was no link of a deployment.
+    pub(super) aside: Option<String>,
+    /// True for a link through a group, which shows the new version only after the group's flip.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) grouped: bool,
+}
+
+impl PendingSwap {
+    /// Opens the destination's folder.
+    pub(super) fn open(&self) -> disk::Result<(Dir, &Path)> {
+        let base = Path::new(self.destination.file_name().unwrap_or_default());
+        let folder = self.destination.parent().unwrap_or(Path::new("/"));
+        Ok((Dir::open(folder)?, base))
+    }
+
+    /// Swaps the link.
+    pub(super) fn apply(&self) -> disk::Result<()> {
+        let (folder, base) = self.open()?;
+        match (&self.to, &self.aside) {
+            (Some(to), _) if self.from.as_ref() == Some(to) => Ok(()),
+            (Some(to), Some(aside)) => adopt(&folder, base, to, aside),
+            (Some(to), None) => point(&folder, base, to),
+            (None, _) => remove_if_there(&folder, base),
+        }
+    }
+
+    /// Puts back what was there, from whatever state [`PendingSwap::apply`] was stopped in.
+    pub(super) fn revert(&self) -> disk::Result<()> {
+        let (folder, base) = match self.open() {
+            Ok(opened) => opened,
+            // Where the folder is gone there is no link to put back.
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        folder.remove_all(temporary(base))?;
+        let now = folder.read_link(base)?;
+        if let Some(aside) = &self.aside {
+            let is_ours = folder.read_link(aside)? == self.to;
+            let is_moved = !is_ours && folder.stat(aside)?.is_some();
+            let stands = folder.stat(base)?.is_some();
+            return match (is_moved, stands) {
+                (true, true) if now == self.to => {
+                    if folder.exchange(aside, &folder, base)? {
+                        return folder.remove(aside);
+                    }
+                    folder.remove(base)?;
+                    folder.rename(aside, &folder, base)
+                }
+                (true, false) => folder.rename(aside, &folder, base),
+                // The link was made under the other name, and nothing traded places yet.
+                (false, _) if is_ours => folder.remove(aside),
+                _ => Ok(()),
+            };
+        }
+        match &self.from {
+            // Somebody else's link that came in between is theirs.
+            _ if now != self.to => Ok(()),
+            Some(from) if now.as_ref() == Some(from) => Ok(()),
+            Some(from) => point(&folder, base, from),
+            None => remove_if_there(&folder, base),
+        }
+    }
+}
+
+/// Name of a link before it is renamed over the destination. It is the same in every run, so that what a killed
+/// run left is found.
+fn temporary(base: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(base);
+    name.push(".next");
+    PathBuf::from(name)
+}
+
+/// Makes `base` a link with the text `to`, by rename: there is never a moment without a link.
+fn point(folder: &Dir, base: &Path, to: &Path) -> disk::Result<()> {
+    let temporary = temporary(base);
+    folder.remove_all(&temporary)?;
+    folder.symlink(to, &temporary)?;
+    folder.rename(&temporary, folder, base).inspect_err(|_| folder.discard(&temporary))
+}
+
+/// Makes `base` a link with the text `to`, and gives what stood there the name `aside`: in one step where the
+/// system lets two names trade places.
+fn adopt(folder: &Dir, base: &Path, to: &Path, aside: &str) -> disk::Result<()> {
+    folder.symlink(to, aside)?;
+    if folder.exchange(aside, folder, base)? {
+        return Ok(());
+    }
+    folder.remove(aside)?;
+    folder.rename(base, folder, aside)?;
+    point(folder, base, to)
+}
+
+pub(super) fn remove_if_there(folder: &Dir, base: &Path) -> disk::Result<()> {
+    match folder.remove(base) {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(()),
+    }
+}
