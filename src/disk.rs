@@ -212,17 +212,29 @@ impl Dir {
         Ok(NewFile { file: File::from(fd), path: self.join(name) })
     }
 
-    /// Replaces the file `name` by one with `bytes`: written beside it under another name, synced, then
-    /// renamed over it, so that a reader sees the old or the new content.
+    /// Replaces the file `name` by one with `bytes`: written beside it under another name, made durable, then
+    /// renamed over it, so that a reader sees the old or the new content, also after a power cut.
     ///
     /// # Errors
     /// When the directory may not be written or the disk is full; the old file is then untouched.
     pub fn replace_file(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
-        let name = name.as_ref();
+        self.replace(name.as_ref(), bytes, NewFile::sync)
+    }
+
+    /// As [`Dir::replace_file`], for many small files: the caller makes them durable with one
+    /// [`Dir::sync_filesystem`].
+    ///
+    /// # Errors
+    /// As [`Dir::replace_file`].
+    pub fn replace_file_later_durable(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+        self.replace(name.as_ref(), bytes, |_| Ok(()))
+    }
+
+    fn replace(&self, name: &Path, bytes: &[u8], sync: impl FnOnce(&NewFile) -> Result<()>) -> Result<()> {
         let temporary = temporary_name(name);
         let written = self.create_file(&temporary, 0o666).and_then(|mut file| {
             file.write(bytes)?;
-            file.sync()
+            sync(&file)
         });
         written.and_then(|()| self.rename(&temporary, self, name)).inspect_err(|_| self.discard(&temporary))
     }
@@ -483,6 +495,32 @@ impl From<fs::Stat> for Stat {
             inode: (stat.st_dev as u64, stat.st_ino as u64),
             owner: stat.st_uid as u32,
         }
+    }
+}
+
+/// The filesystems that something was written to, each made durable with one call.
+#[derive(Debug, Default)]
+pub struct Filesystems(Vec<(u64, Dir)>);
+
+impl Filesystems {
+    /// Notes that something was written in `dir`.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn add(&mut self, dir: Dir) -> Result<()> {
+        let device = dir.device()?;
+        if self.0.iter().all(|(known, _)| *known != device) {
+            self.0.push((device, dir));
+        }
+        Ok(())
+    }
+
+    /// Makes all that was written durable.
+    ///
+    /// # Errors
+    /// When a disk reports a write error.
+    pub fn sync(self) -> Result<()> {
+        self.0.iter().try_for_each(|(_, dir)| dir.sync_filesystem())
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{self, Dir, DiskError, Shown};
+use crate::disk::{self, Dir, DiskError, Filesystems, Shown};
 use crate::history::{self, History, Rollout};
 use crate::root::{Root, bump_epoch};
 use crate::stage::CompleteVersion;
@@ -312,6 +312,7 @@ fn undo(meta: &Dir, pending: &Pending) -> Result<()> {
 
 /// Does what is left once the rollout counts: dist info, marks, change stamp, and the journal's end.
 fn finish(meta: &Dir, pending: &Pending) -> Result<()> {
+    let mut touched = Filesystems::default();
     for swap in &pending.swaps {
         let Ok(destination) = Destination::new(swap.destination.clone()) else { continue };
         let folder = match Dir::open(destination.folder()) {
@@ -320,6 +321,7 @@ fn finish(meta: &Dir, pending: &Pending) -> Result<()> {
             Err(error) => return Err(error.into()),
         };
         write_info(&folder, &destination, swap.version.as_deref(), pending.author.as_deref())?;
+        touched.add(folder)?;
     }
     for flip in &pending.flips {
         if let Some(group) = Group::at(&flip.group)? {
@@ -335,8 +337,10 @@ fn finish(meta: &Dir, pending: &Pending) -> Result<()> {
                 None => record.marked_good(),
             };
             marked.write(&versions)?;
+            touched.add(versions)?;
         }
     }
+    touched.sync()?;
     bump_epoch(meta)?;
     meta.remove(PENDING)?;
     meta.sync()?;
@@ -358,7 +362,10 @@ fn write_info(
     let versions = Dir::open(&destination.versions_folder())?;
     // A version that distman made has no record; what its info said before is no longer true.
     match Record::read(&versions, version)? {
-        Some(record) => folder.replace_file(&name, DistInfo::new(&record, author).to_text().as_bytes())?,
+        Some(record) => {
+            let text = DistInfo::new(&record, author).to_text();
+            folder.replace_file_later_durable(&name, text.as_bytes())?;
+        }
         None => remove_if_there(folder, Path::new(&name))?,
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::commands::{Checks, after};
 use super::{Events, Report, Result, RolloutError};
 use crate::activate::{Activation, Mark, Recovered, Swap, activate, recover};
 use crate::causes::{BoxError, chain};
-use crate::disk::{Dir, DiskError};
+use crate::disk::{Dir, DiskError, Filesystems};
 use crate::history::{self, Change, History, Rollout};
 use crate::lock::{Holder, Lock};
 use crate::plan::{Action, Item, Kind, beyond_keep};
@@ -230,12 +230,15 @@ impl Session {
 
     /// Marks the versions of an undone rollout bad, and logs why it was undone.
     fn give_up(&self, rollout: &Rollout, fresh: &[CompleteVersion], reason: &str) -> Result<()> {
+        let mut written = Filesystems::default();
         for version in fresh {
             let versions = Dir::open(&version.destination().versions_folder())?;
             if let Some(record) = Record::read(&versions, &version.name().to_string())? {
                 record.marked_bad(reason).write(&versions)?;
+                written.add(versions)?;
             }
         }
+        written.sync()?;
         history::append(&self.meta, &Rollout { undone: Some(reason.to_owned()), ..rollout.clone() })?;
         bump_epoch(&self.meta)?;
         Ok(())

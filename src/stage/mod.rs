@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::disk::{self, Dir, DiskError, Kind};
+use crate::disk::{self, Dir, DiskError, Filesystems, Kind};
 use crate::source::git::tree_id;
 use crate::source::{HashKind, Listing, Mode, SourceError};
 use crate::version::{Destination, FileListing, Record, VersionName};
@@ -244,15 +244,11 @@ pub struct Sealed {
 /// # Errors
 /// When a disk reports a write error.
 pub fn make_durable(sealed: &[Sealed]) -> disk::Result<()> {
-    let mut synced = Vec::new();
+    let mut written = Filesystems::default();
     for version in sealed {
-        let device = version.staged.folder.versions.device()?;
-        if !synced.contains(&device) {
-            version.staged.folder.versions.sync_filesystem()?;
-            synced.push(device);
-        }
+        written.add(version.staged.folder.versions.descend(Path::new(""))?)?;
     }
-    Ok(())
+    written.sync()
 }
 
 impl Sealed {

@@ -153,12 +153,12 @@ impl Record {
         bytes
     }
 
-    /// Replaces the record in `dir`: for marking and clearing.
+    /// Replaces the record in `dir`, for marking and clearing. The caller makes it durable, once for many.
     ///
     /// # Errors
     /// When the folder may not be written.
     pub fn write(&self, dir: &Dir) -> disk::Result<()> {
-        dir.replace_file(Self::file_name(&self.version), &self.to_bytes())
+        dir.replace_file_later_durable(Self::file_name(&self.version), &self.to_bytes())
     }
 
     /// True if the version was marked bad.

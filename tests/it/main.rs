@@ -8,4 +8,5 @@ mod export;
 mod hook;
 mod sandbox;
 mod support;
+mod together;
 mod transform;
