@@ -234,7 +234,7 @@ pub(super) struct Log {
 /// Go back to what was active before, and mark what is left as bad
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Without a target the last rollout is taken back, with all that it changed. A version that was rolled back
+Without a target the last rollout is taken back, with all that it changed. A version that was rolled back \
 stays so: hooks do not bring the same content back until newer content comes, or `-f` or `use` says so.
 
 Examples:
@@ -319,7 +319,7 @@ pub(super) struct Delete {
 /// Remove versions beyond what is kept, and what left dist.json
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-The active version and the one before it are always kept. Destinations that dist.json does not ask for any
+The active version and the one before it are always kept. Destinations that dist.json does not ask for any \
 more are removed from use (asks first).
 
 Examples:
@@ -337,7 +337,7 @@ pub(super) struct Prune {
 /// Hash what is deployed again, and say what differs
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-What programs leave behind when they run, as __pycache__, is listed with -v and is no difference.
+What programs leave behind when they run, as `__pycache__`, is listed with `-v` and is no difference.
 
 Examples:
   git dist verify                  the active versions

@@ -3,9 +3,12 @@
 
 mod command;
 mod deploy;
+mod docs;
 mod environment;
 mod export;
 mod hook;
+mod house;
+mod itself;
 mod sandbox;
 mod support;
 mod together;

@@ -1,0 +1,82 @@
+//! The `console` blocks of the documentation are sessions that were recorded: each file is one session, whose
+//! commands are run again here, and whose output must come again.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use super::session::{Session, comparable};
+use super::{path, read};
+
+#[test]
+fn the_readme_shows_what_happens() {
+    check("README.md");
+}
+
+/// Runs the commands of the file `name` and compares, or writes, what they print.
+fn check(name: &str) {
+    let text = read(name);
+    let mut session = Session::new();
+    let mut now = String::new();
+    let mut different = String::new();
+    for part in parts(&text) {
+        let (command, shown) = match part {
+            Part::Text(text) => {
+                now.push_str(text);
+                continue;
+            }
+            Part::Exchange { command, output } => (command, output),
+        };
+        let printed = session.run(&script(command));
+        now.push_str(command);
+        if comparable(shown) == comparable(&printed) {
+            now.push_str(shown);
+        } else {
+            now.push_str(&printed);
+            let _ = writeln!(different, "{command}--- shown\n{shown}--- printed\n{printed}");
+        }
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path(name), now).unwrap();
+        return;
+    }
+    assert!(different.is_empty(), "{name}: `UPDATE_DOCS=1 cargo test docs` writes it\n{different}");
+}
+
+/// A part of a file; all of them in a row are the file.
+enum Part<'t> {
+    /// Anything but a command and what it prints.
+    Text(&'t str),
+    /// The lines of a command, `$ ` before the first and `> ` before the others, and those that it prints.
+    Exchange { command: &'t str, output: &'t str },
+}
+
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("```console\n").map(|start| start + "```console\n".len()) {
+        let (before, block) = rest.split_at(start);
+        parts.push(Part::Text(before));
+        let (mut block, after) = block.split_at(block.find("```\n").expect("the block ends"));
+        while !block.is_empty() {
+            assert!(block.starts_with("$ "), "not a command: {block}");
+            let output = lines_while(block, |line, number| number == 0 || line.starts_with("> "));
+            let next = output + lines_while(&block[output..], |line, _| !line.starts_with("$ "));
+            parts.push(Part::Exchange { command: &block[..output], output: &block[output..next] });
+            block = &block[next..];
+        }
+        rest = after;
+    }
+    parts.push(Part::Text(rest));
+    parts
+}
+
+/// The length in bytes of the first lines of `text` that `is_one` takes, given each line and its number.
+fn lines_while(text: &str, is_one: impl Fn(&str, usize) -> bool) -> usize {
+    let lines = text.split_inclusive('\n').enumerate();
+    lines.take_while(|(number, line)| is_one(line, *number)).map(|(_, line)| line.len()).sum()
+}
+
+/// What the shell is given for a command as it is shown.
+fn script(command: &str) -> String {
+    command.lines().map(|line| line[2..].to_owned() + "\n").collect()
+}

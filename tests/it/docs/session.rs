@@ -1,0 +1,67 @@
+//! A terminal session as the documentation shows it: Ada at her desk, with nothing of this machine in sight.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::support::Sandbox;
+
+/// A shell in a sandbox. Each command starts in the folder where the one before it ended.
+pub(super) struct Session {
+    sandbox: Sandbox,
+    folder: PathBuf,
+}
+
+impl Session {
+    /// A session that starts in an empty home folder.
+    pub(super) fn new() -> Self {
+        let sandbox = Sandbox::new();
+        let folder = sandbox.home();
+        let mut session = Self { sandbox, folder };
+        session.run("git config --global user.name 'Ada Example'");
+        session.run("git config --global user.email ada@example.org");
+        session
+    }
+
+    /// What `command`, a line for the shell, prints to both of its outputs.
+    pub(super) fn run(&mut self, command: &str) -> String {
+        self.sandbox.tick();
+        let ended = self.sandbox.path().join("tmp/folder");
+        let script = format!("{{ {command}\n}} 2>&1\ncode=$?\npwd >'{}'\nexit $code", ended.display());
+        let mut shell = self.sandbox.command("sh", &self.folder);
+        shell.arg("-c").arg(script).env("USER", "ada");
+        shell.env_remove("DEPLOY_ROOT");
+        for who in ["AUTHOR", "COMMITTER"] {
+            shell.env(format!("GIT_{who}_NAME"), "Ada Example");
+            shell.env(format!("GIT_{who}_EMAIL"), "ada@example.org");
+        }
+        let run = self.sandbox.run(&mut shell);
+        self.folder = fs::read_to_string(ended).unwrap().trim_end().into();
+        self.shown(run.raw_stdout())
+    }
+
+    /// `text` with the paths and names of the documentation.
+    fn shown(&self, text: &str) -> String {
+        let sandbox = self.sandbox.path().display().to_string();
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        text.replace(&format!("{sandbox}/home"), "/home/ada").replace(&format!("ada@{host}"), "ada@desk")
+    }
+}
+
+/// `text` without what differs from run to run, to compare it: times, hashes, and the width of columns.
+pub(super) fn comparable(text: &str) -> String {
+    static VARYING: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
+        [
+            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
+            (r"\b[0-9a-f]{40}\b", "COMMIT"),
+            (r"\b[0-9a-f]{7}\b", "HASH"),
+            (r"  +", "  "),
+        ]
+        .map(|(pattern, replacement)| (Regex::new(pattern).unwrap(), replacement))
+    });
+    VARYING.iter().fold(text.to_owned(), |text, (pattern, replacement)| {
+        pattern.replace_all(&text, *replacement).into_owned()
+    })
+}
