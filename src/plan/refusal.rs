@@ -1,0 +1,103 @@
+//! Why a destination is left alone, and what goes on from there.
+
+use crate::version::VersionName;
+
+/// Why a destination is left alone until somebody says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Something that no deployment put there stands at the destination.
+    Occupied {
+        /// What stands there, in words.
+        by: String,
+    },
+    /// The revision is part of the history of what is active.
+    Older {
+        /// What is active.
+        active: VersionName,
+    },
+    /// What is active was deployed from a commit that this repository does not have.
+    Stranger {
+        /// What is active.
+        active: VersionName,
+        /// Where it was deployed from.
+        origin: String,
+    },
+    /// The version holding this content was marked bad.
+    Bad {
+        /// The version.
+        version: VersionName,
+        /// Why it was marked.
+        reason: Option<String>,
+    },
+    /// There is nothing to go back to.
+    NoPrevious,
+    /// No version is what was asked for.
+    NoSuchVersion {
+        /// What was asked for.
+        asked: String,
+    },
+    /// Several versions are what was asked for.
+    Ambiguous {
+        /// What was asked for.
+        asked: String,
+        /// The versions.
+        versions: Vec<VersionName>,
+    },
+    /// The version is active and cannot be removed alone.
+    Active {
+        /// The version.
+        version: VersionName,
+    },
+}
+
+impl Refusal {
+    /// True if a hook or an update goes on with the other destinations.
+    pub fn is_only_rolled_back(&self) -> bool {
+        matches!(self, Self::Bad { .. })
+    }
+
+    /// What is the matter, without the destination.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Occupied { by } => format!("{by} stands there that no deployment made"),
+            Self::Older { active } => {
+                format!("the revision is older than what is active ({})", active.tail())
+            }
+            Self::Stranger { active, origin } => format!(
+                "what is active ({}) was deployed from `{origin}`, from a commit that this repository does not have",
+                active.tail()
+            ),
+            Self::Bad { version, reason } => match reason {
+                Some(reason) => {
+                    format!("this content is version {}, which is marked bad: {reason}", version.tail())
+                }
+                None => format!("this content is version {}, which is marked bad", version.tail()),
+            },
+            Self::NoPrevious => "there is no earlier version to go back to".to_owned(),
+            Self::NoSuchVersion { asked } => format!("it has no version `{asked}`"),
+            Self::Ambiguous { asked, versions } => {
+                let names: Vec<_> = versions.iter().map(VersionName::tail).collect();
+                format!("`{asked}` may be {}", names.join(" or "))
+            }
+            Self::Active { version } => format!("version {} is active", version.tail()),
+        }
+    }
+
+    /// The flag or command that goes on from here.
+    pub fn hint(&self, target: &str) -> String {
+        match self {
+            Self::Occupied { .. } => "`--adopt` moves it aside and deploys".to_owned(),
+            Self::Older { .. } => {
+                "`--rev REV` says that an older revision is meant, `git pull` gets the newer".to_owned()
+            }
+            Self::Stranger { .. } => "`git fetch` may get the commit; `-f` deploys over it".to_owned(),
+            Self::Bad { version, .. } => {
+                format!("`-f` deploys it all the same, `git dist use {target} {}` too", version.tail())
+            }
+            Self::NoPrevious | Self::NoSuchVersion { .. } | Self::Ambiguous { .. } => {
+                format!("`git dist show -v {target}` lists the versions")
+            }
+            Self::Active { .. } => format!("`git dist rollback {target}` first, or delete the whole target"),
+        }
+    }
+}
