@@ -3,6 +3,8 @@
 //! This is where dist.json, the environment and the tree meet. Everything that can be refused without looking
 //! at the destinations is refused here, before anything is written.
 
+mod error;
+mod search;
 mod tree;
 
 use std::collections::HashMap;
@@ -12,14 +14,14 @@ use std::path::PathBuf;
 
 use bstr::{BStr, BString, ByteSlice as _};
 
-use crate::environment::{Environment, PlaceholderError};
+use crate::environment::Environment;
 use crate::manifest::{self, Manifest, Piece, Settings, TargetSpec, Template};
 use crate::project::Project;
 use crate::source::git::Snapshot;
-use crate::source::{Mode, SourceError};
-use crate::spelling::nearest;
-use crate::version::{Destination, DestinationError};
+use crate::version::Destination;
 
+pub use error::TargetError;
+use search::{Found, search};
 pub use tree::Place;
 use tree::Tree;
 
@@ -54,149 +56,6 @@ pub struct Missing {
     pub target: String,
     /// Its source as dist.json writes it.
     pub source: String,
-}
-
-/// Why targets could not be resolved.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetError {
-    /// `-t` or an argument names no target.
-    #[error("no target matches `{pattern}`")]
-    NoSuchTarget {
-        /// What was asked for.
-        pattern: String,
-        /// The targets there are.
-        known: Vec<String>,
-    },
-    /// `-t` is no valid pattern.
-    #[error("`{pattern}` is not a valid pattern")]
-    Pattern {
-        /// What was asked for.
-        pattern: String,
-        /// What the reader of patterns said.
-        #[source]
-        source: globset::Error,
-    },
-    /// The source is not in the revision.
-    #[error("target `{target}`: source `{source_path}` is not in {revision}")]
-    NoSource {
-        /// The target's name.
-        target: String,
-        /// The source as dist.json writes it.
-        source_path: String,
-        /// The revision as asked.
-        revision: String,
-    },
-    /// The source is excluded from exports by its own repository.
-    #[error("target `{target}`: source `{source_path}` is `export-ignore` in .gitattributes")]
-    ExportIgnored {
-        /// The target's name.
-        target: String,
-        /// The source's full path.
-        source_path: BString,
-    },
-    /// The source's wildcards do not compile.
-    #[error("target `{target}`: cannot match `{source_path}`")]
-    Wildcard {
-        /// The target's name.
-        target: String,
-        /// The source as dist.json writes it.
-        source_path: String,
-        /// What the regex engine said.
-        #[source]
-        source: regex::Error,
-    },
-    /// A `{VAR}` of the destination cannot be filled.
-    #[error("target `{target}`: cannot expand the destination `{destination}`")]
-    Placeholder {
-        /// The target's name.
-        target: String,
-        /// The destination as dist.json writes it.
-        destination: String,
-        /// What is wrong with it.
-        #[source]
-        source: PlaceholderError,
-    },
-    /// The destination is no path that versions can live beside.
-    #[error("target `{target}`: cannot deploy `{source_path}`")]
-    Destination {
-        /// The target's name.
-        target: String,
-        /// The source's full path.
-        source_path: BString,
-        /// What is wrong with it.
-        #[source]
-        source: DestinationError,
-    },
-    /// Two items have one destination.
-    #[error("targets `{}` and `{}` have one destination, `{destination}`: `{}` and `{}`", .items[0].0, .items[1].0, .items[0].1, .items[1].1)]
-    SameDestination {
-        /// The destination.
-        destination: String,
-        /// Target and source of both.
-        items: Box<[(String, BString); 2]>,
-    },
-    /// A destination lies inside what another one deploys.
-    #[error(
-        "the destination `{inner}` of target `{inner_target}` lies inside `{outer}`, which target `{outer_target}` deploys"
-    )]
-    Nested {
-        /// The inner destination.
-        inner: String,
-        /// The inner one's target.
-        inner_target: String,
-        /// The outer path.
-        outer: String,
-        /// The outer one's target.
-        outer_target: String,
-    },
-    /// The tree could not be read.
-    #[error("target `{target}`")]
-    Source {
-        /// The target's name.
-        target: String,
-        /// What went wrong.
-        #[source]
-        source: SourceError,
-    },
-    /// There is no working tree that the target could come from.
-    #[error("target `{target}` comes from the working tree, and a bare repository has none")]
-    NoWorktree {
-        /// The target's name.
-        target: String,
-    },
-    /// `--source` matches no target, and `--dest` does not say where it goes.
-    #[error("no target deploys `{source_path}`")]
-    NoTargetFor {
-        /// The source as asked.
-        source_path: String,
-    },
-}
-
-impl TargetError {
-    /// The next step that helps, if there is a usual one.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoSuchTarget { pattern, known } => {
-                Some(match nearest(pattern, known.iter().map(String::as_str)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("the targets are {}", list(known)),
-                })
-            }
-            Self::NoSource { .. } => Some(
-                "commit it, or accept that with `--ignore-missing` or the option `ignore_missing`".to_owned(),
-            ),
-            Self::Placeholder { source, .. } => source.hint(),
-            Self::Source { source, .. } => source.hint(),
-            Self::NoTargetFor { .. } => Some("`--dest PATH` says where it goes".to_owned()),
-            _ => None,
-        }
-    }
-}
-
-fn list(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
-    let more = if names.len() > 20 { ", ..." } else { "" };
-    format!("{}{more}", quoted.join(", "))
 }
 
 /// The names of the targets that `patterns` select, in the order of dist.json; all of them when there is no
@@ -299,13 +158,6 @@ pub fn resolve(request: Request<'_>, names: &[&str]) -> Result<Resolved, TargetE
     Ok(resolved)
 }
 
-/// A source found in the tree, with what its wildcards matched.
-struct Found {
-    path: BString,
-    place: Place,
-    captures: Vec<BString>,
-}
-
 fn one(request: Request<'_>, name: &str, spec: &TargetSpec) -> Result<Vec<Item>, TargetError> {
     let settings = request.manifest.settings_of(spec);
     let tree = request.tree(name, &settings)?;
@@ -350,85 +202,6 @@ fn below(folder: &BStr, path: &str) -> BString {
 /// A path as a person types it, without `./` and double or trailing slashes.
 fn tidy(path: &str) -> String {
     path.split('/').filter(|name| !matches!(*name, "" | ".")).collect::<Vec<_>>().join("/")
-}
-
-fn search(
-    request: Request<'_>,
-    tree: &Tree<'_, '_>,
-    name: &str,
-    spec: &TargetSpec,
-) -> Result<Vec<Found>, TargetError> {
-    let failed = |source| TargetError::Source { target: name.to_owned(), source };
-    let pattern = spec.pattern();
-    let folder = request.project.folder.as_bstr();
-    if pattern.is_literal() {
-        let path = below(folder, &literal(&spec.source));
-        let place = tree.place(path.as_bstr()).map_err(failed)?;
-        return Ok(place
-            .into_iter()
-            .map(|place| Found { path: path.clone(), place, captures: Vec::new() })
-            .collect());
-    }
-    let regex = pattern.to_regex().map_err(|source| TargetError::Wildcard {
-        target: name.to_owned(),
-        source_path: spec.source.clone(),
-        source,
-    })?;
-    let start = below(folder, pattern.literal_prefix());
-    let place = tree.place(start.as_bstr()).map_err(failed)?;
-    let Some(place) = place.filter(|place| place.mode() == Mode::Directory) else { return Ok(Vec::new()) };
-    let mut search = Search {
-        tree,
-        regex: &regex,
-        folder_len: if folder.is_empty() { 0 } else { folder.len() + 1 },
-        // Components below which nothing can match; `**` reaches all.
-        depth: if spec.source.contains("**") { usize::MAX } else { spec.source.split('/').count() },
-        only_files: spec.source == "**" || spec.source.ends_with("/**"),
-        found: Vec::new(),
-    };
-    search.directory(start.as_bstr(), &place).map_err(failed)?;
-    Ok(search.found)
-}
-
-/// A literal source as the tree spells it: `[*]` is how dist.json writes a star that is no wildcard.
-fn literal(source: &str) -> String {
-    source.replace("[*]", "*").replace("[?]", "?").replace("[[]", "[")
-}
-
-struct Search<'s> {
-    tree: &'s Tree<'s, 's>,
-    regex: &'s regex::bytes::Regex,
-    /// Length of dist.json's folder with its slash: what is before the path that the pattern sees.
-    folder_len: usize,
-    depth: usize,
-    /// The pattern ends in `**`: files at any depth are meant, not the directories on the way.
-    only_files: bool,
-    found: Vec<Found>,
-}
-
-impl Search<'_> {
-    fn directory(&mut self, path: &BStr, place: &Place) -> Result<(), SourceError> {
-        for (name, place) in self.tree.children(path, place)? {
-            let mut full = path.to_owned();
-            if !full.is_empty() {
-                full.push(b'/');
-            }
-            full.extend_from_slice(&name);
-            let seen = full[self.folder_len..].as_bstr();
-            let is_directory = place.mode() == Mode::Directory;
-            if let Some(captures) = self.regex.captures(seen).filter(|_| !(is_directory && self.only_files)) {
-                let text = |group: Option<regex::bytes::Match<'_>>| {
-                    group.map(|group| BString::from(group.as_bytes())).unwrap_or_default()
-                };
-                let captures = captures.iter().skip(1).map(text).collect();
-                // What lies inside a directory that is an item belongs to that item.
-                self.found.push(Found { path: full, place, captures });
-            } else if is_directory && !name.starts_with(b".") && seen.split_str("/").count() < self.depth {
-                self.directory(full.as_bstr(), &place)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Fills the destination: `{VAR}` in the text as written, `%N` with what the wildcards matched, in which

@@ -1,0 +1,151 @@
+//! Why targets could not be resolved.
+
+use bstr::BString;
+
+use crate::environment::PlaceholderError;
+use crate::source::SourceError;
+use crate::spelling::nearest;
+use crate::version::DestinationError;
+
+/// Why targets could not be resolved.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// `-t` or an argument names no target.
+    #[error("no target matches `{pattern}`")]
+    NoSuchTarget {
+        /// What was asked for.
+        pattern: String,
+        /// The targets there are.
+        known: Vec<String>,
+    },
+    /// `-t` is no valid pattern.
+    #[error("`{pattern}` is not a valid pattern")]
+    Pattern {
+        /// What was asked for.
+        pattern: String,
+        /// What the reader of patterns said.
+        #[source]
+        source: globset::Error,
+    },
+    /// The source is not in the revision.
+    #[error("target `{target}`: source `{source_path}` is not in {revision}")]
+    NoSource {
+        /// The target's name.
+        target: String,
+        /// The source as dist.json writes it.
+        source_path: String,
+        /// The revision as asked.
+        revision: String,
+    },
+    /// The source is excluded from exports by its own repository.
+    #[error("target `{target}`: source `{source_path}` is `export-ignore` in .gitattributes")]
+    ExportIgnored {
+        /// The target's name.
+        target: String,
+        /// The source's full path.
+        source_path: BString,
+    },
+    /// The source's wildcards do not compile.
+    #[error("target `{target}`: cannot match `{source_path}`")]
+    Wildcard {
+        /// The target's name.
+        target: String,
+        /// The source as dist.json writes it.
+        source_path: String,
+        /// What the regex engine said.
+        #[source]
+        source: regex::Error,
+    },
+    /// A `{VAR}` of the destination cannot be filled.
+    #[error("target `{target}`: cannot expand the destination `{destination}`")]
+    Placeholder {
+        /// The target's name.
+        target: String,
+        /// The destination as dist.json writes it.
+        destination: String,
+        /// What is wrong with it.
+        #[source]
+        source: PlaceholderError,
+    },
+    /// The destination is no path that versions can live beside.
+    #[error("target `{target}`: cannot deploy `{source_path}`")]
+    Destination {
+        /// The target's name.
+        target: String,
+        /// The source's full path.
+        source_path: BString,
+        /// What is wrong with it.
+        #[source]
+        source: DestinationError,
+    },
+    /// Two items have one destination.
+    #[error("targets `{}` and `{}` have one destination, `{destination}`: `{}` and `{}`", .items[0].0, .items[1].0, .items[0].1, .items[1].1)]
+    SameDestination {
+        /// The destination.
+        destination: String,
+        /// Target and source of both.
+        items: Box<[(String, BString); 2]>,
+    },
+    /// A destination lies inside what another one deploys.
+    #[error(
+        "the destination `{inner}` of target `{inner_target}` lies inside `{outer}`, which target `{outer_target}` deploys"
+    )]
+    Nested {
+        /// The inner destination.
+        inner: String,
+        /// The inner one's target.
+        inner_target: String,
+        /// The outer path.
+        outer: String,
+        /// The outer one's target.
+        outer_target: String,
+    },
+    /// The tree could not be read.
+    #[error("target `{target}`")]
+    Source {
+        /// The target's name.
+        target: String,
+        /// What went wrong.
+        #[source]
+        source: SourceError,
+    },
+    /// There is no working tree that the target could come from.
+    #[error("target `{target}` comes from the working tree, and a bare repository has none")]
+    NoWorktree {
+        /// The target's name.
+        target: String,
+    },
+    /// `--source` matches no target, and `--dest` does not say where it goes.
+    #[error("no target deploys `{source_path}`")]
+    NoTargetFor {
+        /// The source as asked.
+        source_path: String,
+    },
+}
+
+impl TargetError {
+    /// The next step that helps, if there is a usual one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoSuchTarget { pattern, known } => {
+                Some(match nearest(pattern, known.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the targets are {}", list(known)),
+                })
+            }
+            Self::NoSource { .. } => Some(
+                "commit it, or accept that with `--ignore-missing` or the option `ignore_missing`".to_owned(),
+            ),
+            Self::Placeholder { source, .. } => source.hint(),
+            Self::Source { source, .. } => source.hint(),
+            Self::NoTargetFor { .. } => Some("`--dest PATH` says where it goes".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > 20 { ", ..." } else { "" };
+    format!("{}{more}", quoted.join(", "))
+}
