@@ -247,7 +247,8 @@ impl Dir {
         use std::io::Read as _;
         let name = name.as_ref();
         let file = self.open_file(name)?;
-        let mut bytes = Vec::new();
+        let size = file.metadata().map_or(0, |meta| meta.len());
+        let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0) + 1);
         file.take(limit + 1).read_to_end(&mut bytes).map_err(failed("read", &self.join(name)))?;
         if bytes.len() as u64 > limit {
             return Err(failed("read", &self.join(name))(io::Error::from(io::ErrorKind::FileTooLarge)));

@@ -199,6 +199,39 @@ impl Inventory {
         Ok(looks)
     }
 
+    /// Looks at each of `items` for a rollback of `steps`: of the versions, only those that it may come to are read.
+    ///
+    /// # Errors
+    /// When a folder or record cannot be read.
+    pub fn look_back(&mut self, items: &[Installed], steps: usize) -> Result<Vec<Look>, InventoryError> {
+        let activations = self.history.activations();
+        let mut looks = Vec::with_capacity(items.len());
+        for item in items {
+            let link = item.destination.link()?;
+            let active = match &link {
+                Link::Version(name) => Some(name),
+                _ => None,
+            };
+            let earlier = History::earlier(&activations, &item.destination, active);
+            let stored = if earlier.is_empty() {
+                self.shelves.versions(&item.destination)?
+            } else {
+                let mut stored: Vec<Stored> = Vec::new();
+                for name in &earlier {
+                    if stored.iter().filter(|version| !version.is_bad()).count() >= steps {
+                        break;
+                    }
+                    if Some(name) != active && stored.iter().all(|version| version.name != *name) {
+                        stored.extend(self.shelves.stored(&item.destination, name)?);
+                    }
+                }
+                stored
+            };
+            looks.push(Look { link, stored, earlier });
+        }
+        Ok(looks)
+    }
+
     /// The rollout that activated what is active now, per destination path.
     pub fn latest_activation(&self) -> HashMap<String, Activation> {
         let activations = self.history.activations();

@@ -179,7 +179,8 @@ pub(super) fn text_to(root: &Root, path: &Path, destination: &Destination, versi
 /// folders on the way it is not, and absolute texts are written.
 fn way_up(root: &Root, destination: &Destination) -> Option<PathBuf> {
     let below = destination.folder().strip_prefix(root.path()).ok()?;
-    let is_plain = destination.folder().canonicalize().ok()? == root.path().canonicalize().ok()?.join(below);
+    let is_link = |folder: &Path| std::fs::symlink_metadata(folder).is_ok_and(|meta| meta.is_symlink());
+    let is_plain = !destination.folder().ancestors().take(below.components().count()).any(is_link);
     is_plain.then(|| PathBuf::from("../".repeat(below.components().count())))
 }
 

@@ -207,7 +207,9 @@ fn show_report(printer: &Printer, project: &Project, report: &Report) -> Result<
 
 /// The items of a report, what was pruned, and what is left to the next run.
 pub(super) fn show_items(printer: &Printer, report: &Report) -> Result<(), CliError> {
-    show_plan_items(printer, &report.items)?;
+    if !printer.is_quiet() {
+        show_plan_items(printer, &report.items)?;
+    }
     for (destination, version) in &report.pruned {
         printer.talk(format!("pruned {} of {}", version.tail(), Shown(destination)));
     }

@@ -68,6 +68,11 @@ impl Printer {
         self.json
     }
 
+    /// True if only what went wrong is to be said.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// True if progress may be drawn.
     pub(super) fn may_draw(&self) -> bool {
         !self.quiet && !self.json && std::io::stderr().is_terminal()

@@ -64,7 +64,10 @@ pub fn plan_choice(
     selected: &[Installed],
     choice: &Choice,
 ) -> Result<Plan, InventoryError> {
-    let looks = inventory.look(selected)?;
+    let looks = match choice {
+        Choice::Rollback { back: Back::Steps(steps), .. } => inventory.look_back(selected, *steps)?,
+        _ => inventory.look(selected)?,
+    };
     let then = match choice {
         Choice::RollbackTo { rollout, after, .. } => {
             Some(inventory.history.until(if *after { *rollout } else { rollout.saturating_sub(1) }))

@@ -183,6 +183,12 @@ impl Session {
         let mut shelves = Shelves::default();
         for item in report.items.iter().filter(|item| item.action.is_change()) {
             let Some(keep) = keep.get(&item.target).copied() else { continue };
+            // Active, previous and what is kept: with so few versions there is nothing beyond.
+            let few = keep.saturating_add(2);
+            let is_few = shelves.names(&item.destination).is_ok_and(|names| keep == 0 || names.len() <= few);
+            if is_few {
+                continue;
+            }
             let looked = item
                 .destination
                 .link()

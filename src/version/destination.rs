@@ -258,8 +258,10 @@ impl Shelves {
                     .names()?
                     .into_iter()
                     .filter_map(|name| name.to_str().map(ToOwned::to_owned))
+                    // Records and listings; no version's name ends like that.
+                    .filter(|name| !name.ends_with(".json") && !name.ends_with(".files"))
                     .collect();
-                names.sort();
+                names.sort_unstable();
                 shelf.names.insert(names)
             }
         };
