@@ -116,7 +116,7 @@ impl Findings {
                         format!("{} at {}.{}", project.origin(), revision.count, revision.short()),
                     ),
                     None => {
-                        self.good("repository", format!("none: {} is deployed as it is", project.origin()))
+                        self.good("repository", format!("none: {} is deployed as it is", project.origin()));
                     }
                 }
                 self.good("manifest", format!("{} targets", project.manifest.targets.len()));

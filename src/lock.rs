@@ -16,7 +16,7 @@ use crate::disk::{Dir, DiskError, LogFile, Shown};
 pub struct Lock {
     file: LogFile,
     /// `versions/` folders outside the root, which other roots might also deploy to.
-    _elsewhere: Vec<Dir>,
+    elsewhere: Vec<Dir>,
 }
 
 /// Who holds a lock, as far as they wrote it down.
@@ -108,7 +108,7 @@ impl Lock {
         }
         let text = serde_json::to_vec(holder).unwrap_or_default();
         file.overwrite(&text)?;
-        Ok(Self { file, _elsewhere: Vec::new() })
+        Ok(Self { file, elsewhere: Vec::new() })
     }
 
     /// Also locks the folder `versions`, which lies outside the root and may be shared with another one.
@@ -124,7 +124,7 @@ impl Lock {
             }
             std::thread::sleep(PAUSE);
         }
-        self._elsewhere.push(versions);
+        self.elsewhere.push(versions);
         Ok(())
     }
 }

@@ -39,6 +39,7 @@ pub struct Project {
 }
 
 /// What a project is read from.
+#[allow(clippy::large_enum_variant)] // there is one in a run
 pub enum Base {
     /// A revision of a repository.
     Git {
@@ -312,6 +313,7 @@ impl std::fmt::Display for Base {
 }
 
 /// Where manifest and environment file are read from.
+#[allow(clippy::large_enum_variant)] // there is one in a run
 enum FileReader<'r> {
     Revision(Snapshot<'r>),
     Disk(PathBuf),

@@ -157,9 +157,10 @@ pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>
     for swap in swaps {
         let destination = swap.destination();
         let folder = Dir::create_all(destination.folder())?;
-        let aside = match adopt.contains(destination) {
-            true => Some(free_name(&folder, destination, pending.rollout.number)?),
-            false => None,
+        let aside = if adopt.contains(destination) {
+            Some(free_name(&folder, destination, pending.rollout.number)?)
+        } else {
+            None
         };
         let group = match swap {
             Swap::To(_) => groups.get(destination),

@@ -184,7 +184,7 @@ impl Run {
             if pass_over {
                 plan.items.retain(|item| !matches!(item.action, Action::Refuse(_)));
             }
-            carry_out(session, self.project.as_ref(), plan, about, &bar)?
+            carry_out(session, self.project.as_ref(), plan, &about, &bar)?
         };
         if printer.is_json() {
             printer.json(&json::report(&report, None))?;

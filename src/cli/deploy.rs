@@ -78,7 +78,7 @@ pub(super) fn deploy(
     project: &Project,
     mut request: DeployRequest,
 ) -> Result<u8, CliError> {
-    let printer = &*context.printer;
+    let printer = context.printer;
     let snapshot = project.snapshot();
     let mut prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
     tell_missing(printer, &prepared);

@@ -23,12 +23,11 @@ pub(super) fn item(item: &Item) -> Value {
         Action::Relink { to, adopt, mark_bad, .. } => {
             json!({ "to": to.to_string(), "adopt": adopt, "marks_bad": mark_bad })
         }
-        Action::Unchanged { version } => json!({ "to": version.to_string() }),
+        Action::Unchanged { version } | Action::Repair { version } => json!({ "to": version.to_string() }),
         Action::Remove { versions, unlink } => {
             let removed: Vec<String> = versions.iter().map(ToString::to_string).collect();
             json!({ "removed": removed, "unlink": unlink })
         }
-        Action::Repair { version } => json!({ "to": version.to_string() }),
         Action::Skip { reason } => json!({ "reason": reason }),
         Action::Refuse(refusal) => json!({ "reason": refusal.message(), "hint": refusal.hint(&item.target) }),
     };

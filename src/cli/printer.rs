@@ -44,6 +44,7 @@ impl Tone {
     }
 }
 
+#[allow(clippy::unused_self)] // who has no printer writes nothing
 impl Printer {
     pub(super) fn new(global: &Global) -> Self {
         let colored = |is_terminal: bool| match global.color {

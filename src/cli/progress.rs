@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// Draws a bar, if there is somebody to see it.
 pub(super) struct Bar<'p> {
     printer: &'p Printer,
-    bar: ProgressBar,
+    drawn: ProgressBar,
     started: Instant,
     bytes: AtomicU64,
     interrupted: Arc<AtomicBool>,
@@ -29,29 +29,29 @@ impl<'p> Bar<'p> {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template("  {bar:30} {pos}/{len} files, {msg}, {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { printer, bar, started: Instant::now(), bytes: AtomicU64::new(0), interrupted }
+        Self { printer, drawn: bar, started: Instant::now(), bytes: AtomicU64::new(0), interrupted }
     }
 }
 
 impl Progress for Bar<'_> {
     fn start(&self, files: u64) {
-        self.bar.set_length(files);
+        self.drawn.set_length(files);
     }
 
     fn advance(&self, files: u64, bytes: u64) {
         let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if self.bar.is_hidden() {
+        if self.drawn.is_hidden() {
             if self.printer.may_draw() && self.started.elapsed() >= PATIENCE {
-                self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+                self.drawn.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
             }
         } else {
-            self.bar.set_message(HumanBytes(bytes).to_string());
+            self.drawn.set_message(HumanBytes(bytes).to_string());
         }
-        self.bar.inc(files);
+        self.drawn.inc(files);
     }
 
     fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.drawn.finish_and_clear();
     }
 
     fn is_interrupted(&self) -> bool {

@@ -16,7 +16,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliErro
     let (_, mut inventory) = context.inventory(project.as_ref())?;
     let selected = inventory.select(&arguments.targets)?;
     let looks = inventory.look(&selected)?;
-    let printer = &*context.printer;
+    let printer = context.printer;
     if printer.is_json() {
         let items: Vec<_> = selected.iter().zip(&looks).map(|(item, look)| to_json(item, look)).collect();
         printer.json(&json!({ "format": "git-dist/show", "version": 1, "items": items }))?;

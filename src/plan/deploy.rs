@@ -30,7 +30,6 @@ pub struct Candidate {
 
 /// What the user allowed.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::struct_excessive_bools)] // one flag each on the command line
 pub struct Consent {
     /// `-f`: whatever would be refused is meant.
     pub force: bool,
@@ -54,10 +53,10 @@ pub fn deploy(situation: &Situation, consent: Consent) -> (Action, Vec<String>) 
     if let Some(found) = found.filter(|_| consent.version_only) {
         return (Action::Unchanged { version: found.stored.name.clone() }, warnings);
     }
-    if !consent.version_only {
-        if let Err(refusal) = may_switch(situation, consent, &mut warnings) {
-            return (Action::Refuse(refusal), warnings);
-        }
+    if !consent.version_only
+        && let Err(refusal) = may_switch(situation, consent, &mut warnings)
+    {
+        return (Action::Refuse(refusal), warnings);
     }
     let adopt = matches!(situation.link, Link::Foreign(_)) && !consent.version_only;
     let action = match found {

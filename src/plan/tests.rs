@@ -1,4 +1,5 @@
 //! The decisions, as tables.
+#![allow(clippy::type_complexity)] // tables
 
 use serde_json::json;
 

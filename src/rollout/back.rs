@@ -125,7 +125,7 @@ pub fn carry_out(
     session: Session,
     project: Option<&Project>,
     plan: Plan,
-    about: Switch,
+    about: &Switch,
     events: &dyn Events,
 ) -> Result<Report> {
     let refused: Vec<Item> =

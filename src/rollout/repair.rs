@@ -66,7 +66,7 @@ pub fn repair(
         remake(&session, repository, place, &item.destination, &name, record, events)?;
         items.push(Item { action: Action::Repair { version: name }, ..item.clone() });
     }
-    session.switch(None, Kind::Repair, items, &[], Switch { why, ..Switch::default() }, events)
+    session.switch(None, Kind::Repair, items, &[], &Switch { why, ..Switch::default() }, events)
 }
 
 fn remake(

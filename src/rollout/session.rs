@@ -105,7 +105,7 @@ impl Session {
         kind: Kind,
         items: Vec<Item>,
         fresh: &[CompleteVersion],
-        about: Switch,
+        about: &Switch,
         events: &dyn Events,
     ) -> Result<Report> {
         for item in &items {
@@ -123,9 +123,9 @@ impl Session {
         if work.changes.is_empty() {
             return Ok(report);
         }
-        let rollout = self.rollout(kind, &about, work.changes);
+        let rollout = self.rollout(kind, about, work.changes);
         report.number = Some(rollout.number);
-        let groups = groups(&work.swaps, &report.items, &about)?;
+        let groups = groups(&work.swaps, &report.items, about)?;
         let activated = activate(
             &self.meta,
             Activation {
@@ -139,7 +139,7 @@ impl Session {
             },
         )?;
         if let Some(project) = project
-            && let Err((what, source)) = self.after(project, &report.items, &about, events)
+            && let Err((what, source)) = self.after(project, &report.items, about, events)
         {
             activated.undo()?;
             self.give_up(activated.rollout(), fresh, &format!("{what}: {}", chain(&*source)))?;

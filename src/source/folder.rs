@@ -148,6 +148,8 @@ impl Folder {
 fn walk(path: &Path, ignore: &[String]) -> Result<Vec<BString>, SourceError> {
     let patterns: Vec<String> =
         std::iter::once("**".to_owned()).chain(ignore.iter().map(|pattern| format!("!{pattern}"))).collect();
+    // The walker takes `./` away from the path but not from what it finds below, and then panics.
+    let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let walker = globwalk::GlobWalkerBuilder::from_patterns(path, &patterns)
         .follow_links(false)
         .build()

@@ -1,7 +1,7 @@
 //! Staging: whole versions are written where nobody looks, and become visible complete or not at all.
 //!
 //! A [`Staged`] version lies in a private folder `.staging-*` inside its `versions/` folder. Only
-//! [`Staged::complete`] turns it into a [`CompleteVersion`], by renames on one filesystem, after its bytes were
+//! [`Sealed::complete`] turns it into a [`CompleteVersion`], by renames on one filesystem, after its bytes were
 //! made durable; and only a complete version can be activated. What a killed run leaves is swept by the next.
 
 mod export;
@@ -133,10 +133,10 @@ pub fn sweep(versions: &Dir) -> disk::Result<()> {
         let version = text
             .strip_prefix('.')
             .and_then(|rest| rest.strip_suffix(".json").or_else(|| rest.strip_suffix(".files")));
-        if let Some(version) = version.filter(|version| !is_version(version)) {
-            if looks_like_a_version(version) {
-                versions.remove(name)?;
-            }
+        if let Some(version) = version.filter(|version| !is_version(version))
+            && looks_like_a_version(version)
+        {
+            versions.remove(name)?;
         }
     }
     Ok(())

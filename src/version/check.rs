@@ -1,6 +1,6 @@
 //! Checking a version against its record and listing: every byte is hashed again.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -43,7 +43,8 @@ pub fn check(versions: &Dir, name: &VersionName, record: &Record) -> Result<Chec
             checked.differences.push(Difference { path: BString::default(), what: "its listing is missing" });
             return Ok(checked);
         };
-        if tree_id(kind, &listing.tree_entries()).to_string() != record.content {
+        let recorded = ObjectId::from_hex(record.content.as_bytes());
+        if !recorded.is_ok_and(|id| id == tree_id(kind, &listing.tree_entries())) {
             checked
                 .differences
                 .push(Difference { path: BString::default(), what: "its listing was changed" });
@@ -200,7 +201,7 @@ fn find_extra(dir: &Dir, listing: &FileListing, below: &BStr, checked: &mut Chec
 }
 
 /// True for what programs and desktops leave behind where they run.
-fn is_leftover(name: &PathBuf) -> bool {
+fn is_leftover(name: &Path) -> bool {
     let name = name.to_string_lossy();
     name == "__pycache__"
         || name == ".DS_Store"

@@ -27,6 +27,7 @@ impl VersionName {
 
     /// The same name with the first digits of the content id (hex) appended, for a second content of the
     /// same commit.
+    #[must_use]
     pub fn with_content(&self, content: &str) -> Self {
         let content = content.get(..SHORT).unwrap_or(content).to_owned();
         Self { content: Some(content), ..self.clone() }

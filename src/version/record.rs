@@ -167,11 +167,13 @@ impl Record {
     }
 
     /// The same record, marked bad for `reason`.
+    #[must_use]
     pub fn marked_bad(&self, reason: &str) -> Self {
         Self { state: State::Bad, reason: Some(reason.to_owned()), ..self.clone() }
     }
 
     /// The same record without a mark.
+    #[must_use]
     pub fn marked_good(&self) -> Self {
         Self { state: State::Good, reason: None, ..self.clone() }
     }

@@ -44,7 +44,7 @@ const DOORS: [(&str, &str); 3] = [
 const LONGEST: usize = 450;
 
 /// Files that are longer, until somebody splits them. No file is added.
-const LONGER: [&str; 4] = ["disk.rs", "plan.rs", "project.rs", "target/mod.rs"];
+const LONGER: [&str; 2] = ["disk.rs", "project.rs"];
 
 /// A file of the program.
 struct Source {

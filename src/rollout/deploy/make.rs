@@ -15,7 +15,7 @@ use crate::project::Project;
 use crate::rollout::commands::{Checks, verify};
 use crate::rollout::{Events, Result, RolloutError, Session};
 use crate::source::folder::Folder;
-use crate::source::git::{ListOptions, Snapshot};
+use crate::source::git::{ListOptions, Repository, Snapshot};
 use crate::source::{Contents, HashKind, Listing, Mode};
 use crate::stage::{self, CompleteVersion, Content, Export, Previous, Sharing, Staged, StagingFolder};
 use crate::target::Place;
@@ -67,7 +67,7 @@ impl Prepared {
         events: &dyn Events,
     ) -> Result<Vec<(usize, Staged)>> {
         let rollout = format!("r{}-{}", session.history.next_number(), std::process::id());
-        let kind = project.repository().map_or(HashKind::Sha1, |repository| repository.hash_kind());
+        let kind = project.repository().map_or(HashKind::Sha1, Repository::hash_kind);
         let mut folders: HashMap<PathBuf, Arc<StagingFolder>> = HashMap::new();
         let mut shelves = Shelves::default();
         let mut workshop = Workshop::new(project, snapshot, kind);

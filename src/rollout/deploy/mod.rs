@@ -237,7 +237,7 @@ impl Prepared {
         };
         let mut items = self.plan.items;
         items.retain(|item| !matches!(item.action, Action::Refuse(_)));
-        let mut report = session.switch(Some(project), Kind::Deploy, items, &complete, about, events)?;
+        let mut report = session.switch(Some(project), Kind::Deploy, items, &complete, &about, events)?;
         report.items.extend(set_aside);
         Ok(report)
     }

@@ -10,7 +10,7 @@ use crate::plan::{self, Candidate, Item, Situation};
 use crate::project::Project;
 use crate::rollout::{Result, RolloutError};
 use crate::source::folder::{Folder, JUNK};
-use crate::source::git::{Ancestry, Snapshot, Submodules, tree_id};
+use crate::source::git::{Ancestry, Repository, Snapshot, Submodules, tree_id};
 use crate::source::{HashKind, Mode, ObjectId};
 use crate::target::{self, Place};
 use crate::transform;
@@ -64,8 +64,7 @@ impl<'a> Planner<'a> {
             Place::Git(node) => (node.id, self.attributes_above(&item)?, None),
             Place::Disk { path, .. } => {
                 let folder = self.list_folder(&item, path)?;
-                let kind =
-                    self.project.repository().map_or(HashKind::Sha1, |repository| repository.hash_kind());
+                let kind = self.project.repository().map_or(HashKind::Sha1, Repository::hash_kind);
                 (content_of(kind, &folder), Vec::new(), Some(folder))
             }
         };
@@ -100,7 +99,7 @@ impl<'a> Planner<'a> {
     }
 
     fn list_folder(&self, item: &target::Item, path: &std::path::Path) -> Result<Folder> {
-        let kind = self.project.repository().map_or(HashKind::Sha1, |repository| repository.hash_kind());
+        let kind = self.project.repository().map_or(HashKind::Sha1, Repository::hash_kind);
         let junk = if self.request.all { &[][..] } else { &JUNK[..] };
         let own = [".git".to_owned()];
         let ignore: Vec<String> = own

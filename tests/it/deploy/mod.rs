@@ -4,6 +4,7 @@ mod refusals;
 mod repositories;
 mod revisions;
 mod sources;
+mod worktree;
 
 use crate::support::{Repo, Sandbox, tree};
 
