@@ -157,7 +157,7 @@ impl Run {
         }
         if context.global.dry_run {
             if printer.is_json() {
-                printer.json(&json::plan(plan.kind.word(), None, &plan.items))?;
+                printer.json(&json::plan(plan.kind.word(), None, &plan.items, &[]))?;
             } else {
                 show_plan_items(printer, &plan.items)?;
                 printer.talk("dry run: nothing was changed");

@@ -152,7 +152,7 @@ fn show_plan(
     let revision = revision_of(project);
     let revision = revision.as_ref().map(|(asked, commit)| (asked.as_str(), commit.as_str()));
     if printer.is_json() {
-        printer.json(&json::plan("deploy", revision, &prepared.plan.items))?;
+        printer.json(&json::plan("deploy", revision, &prepared.plan.items, &prepared.commands(project)))?;
     } else {
         printer.talk(format!("would deploy {}", headline(project)));
         show_plan_items(printer, &prepared.plan.items)?;

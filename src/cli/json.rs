@@ -36,7 +36,7 @@ pub(super) fn item(item: &Item) -> Value {
 }
 
 /// A plan: what would be done.
-pub(super) fn plan(kind: &str, revision: Option<(&str, &str)>, items: &[Item]) -> Value {
+pub(super) fn plan(kind: &str, revision: Option<(&str, &str)>, items: &[Item], commands: &[String]) -> Value {
     json!({
         "format": "git-dist/plan",
         "version": 1,
@@ -44,6 +44,7 @@ pub(super) fn plan(kind: &str, revision: Option<(&str, &str)>, items: &[Item]) -
         "revision": revision.map(|(asked, _)| asked),
         "commit": revision.map(|(_, commit)| commit),
         "items": items.iter().map(item).collect::<Vec<_>>(),
+        "commands": commands,
     })
 }
 

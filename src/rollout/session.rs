@@ -1,7 +1,7 @@
 //! A run under the lock, and the part of the road that every rollout takes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::commands::{Checks, after};
@@ -85,10 +85,10 @@ impl Session {
             return Ok(());
         }
         let versions = Dir::create_all(&folder)?;
-        stage::sweep(&versions)?;
         if !folder.starts_with(self.root.path()) {
-            self.lock.extend(versions, WAIT)?;
+            self.lock.extend(versions.descend(Path::new(""))?, WAIT)?;
         }
+        stage::sweep(&versions)?;
         self.locked.insert(folder);
         Ok(())
     }
