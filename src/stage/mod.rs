@@ -8,6 +8,7 @@ mod export;
 mod share;
 mod write;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,7 +123,8 @@ impl Drop for StagingFolder {
 /// When the folder cannot be read or something in it cannot be removed.
 pub fn sweep(versions: &Dir) -> disk::Result<()> {
     let names = versions.names()?;
-    let is_version = |name: &str| names.iter().any(|other| other.as_os_str() == name);
+    let present: HashSet<&Path> = names.iter().map(PathBuf::as_path).collect();
+    let is_version = |name: &str| present.contains(Path::new(name));
     for name in &names {
         let Some(text) = name.to_str() else { continue };
         if text.starts_with(STAGING) {
