@@ -8,6 +8,8 @@ mod export;
 mod share;
 mod write;
 
+use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,17 +118,21 @@ impl Drop for StagingFolder {
 }
 
 /// Removes the staging folders that killed runs left in the `versions/` folder `versions`. The caller holds
-/// the lock, so that none of them is in use.
+/// the lock, so that none of them is in use. Those of another user, which are private, are left to that user's
+/// next run.
 ///
 /// # Errors
 /// When the folder cannot be read or something in it cannot be removed.
 pub fn sweep(versions: &Dir) -> disk::Result<()> {
-    let names = versions.names()?;
-    let is_version = |name: &str| names.iter().any(|other| other.as_os_str() == name);
+    let names: HashSet<PathBuf> = versions.names()?.into_iter().collect();
+    let is_version = |name: &str| names.contains(Path::new(name));
     for name in &names {
         let Some(text) = name.to_str() else { continue };
         if text.starts_with(STAGING) {
-            versions.remove_all(name)?;
+            match versions.remove_all(name) {
+                Err(error) if error.source.kind() == ErrorKind::PermissionDenied => {}
+                removed => removed?,
+            }
             continue;
         }
         // A record or listing whose version never became visible.
