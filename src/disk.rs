@@ -231,12 +231,24 @@ impl Dir {
     }
 
     fn replace(&self, name: &Path, bytes: &[u8], sync: impl FnOnce(&NewFile) -> Result<()>) -> Result<()> {
-        let temporary = temporary_name(name);
-        let written = self.create_file(&temporary, 0o666).and_then(|mut file| {
-            file.write(bytes)?;
-            sync(&file)
-        });
+        let (temporary, mut file) = self.create_temporary(name, 0o666)?;
+        let written = file.write(bytes).and_then(|()| sync(&file));
         written.and_then(|()| self.rename(&temporary, self, name)).inspect_err(|_| self.discard(&temporary))
+    }
+
+    /// Creates a file beside `name` under a name that is free, and returns both.
+    ///
+    /// # Errors
+    /// When the directory may not be written.
+    pub fn create_temporary(&self, name: &Path, mode: u32) -> Result<(PathBuf, NewFile)> {
+        loop {
+            let temporary = temporary_name(name);
+            match self.create_file(&temporary, mode) {
+                // Left by a killed process of this number: in containers they begin at 1 again and again.
+                Err(error) if error.is_already_there() => {}
+                made => return Ok((temporary, made?)),
+            }
+        }
     }
 
     /// Reads a whole file without following a link, refusing anything larger than `limit` bytes.
@@ -725,7 +737,7 @@ pub fn cannot_share(error: &DiskError) -> bool {
     matches!(code, Some(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::ACCESS))
 }
 
-/// A name beside `name` that no other process uses.
+/// A name beside `name` that no other process uses, though one that was killed may have left it.
 pub fn temporary_name(name: &Path) -> PathBuf {
     use std::sync::atomic::{AtomicU32, Ordering};
     static SERIAL: AtomicU32 = AtomicU32::new(0);
