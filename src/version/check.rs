@@ -33,14 +33,19 @@ pub struct Checked {
 ///
 /// # Errors
 /// When the listing or the version cannot be read.
-pub fn check(versions: &Dir, name: &VersionName, record: &Record) -> Result<Checked, ListingError> {
+pub fn check(versions: &Dir, name: &VersionName, record: &Record) -> disk::Result<Checked> {
     let text = name.to_string();
     let kind = if record.content.len() == 64 { HashKind::Sha256 } else { HashKind::Sha1 };
     let mut checked = Checked::default();
     let mode = Mode::parse(&record.mode).unwrap_or(Mode::File);
     if mode == Mode::Directory {
-        let Some(listing) = FileListing::read(versions, &text)? else {
-            checked.differences.push(Difference { path: BString::default(), what: "its listing is missing" });
+        let (listing, what) = match FileListing::read(versions, &text) {
+            Ok(listing) => (listing, "its listing is missing"),
+            Err(ListingError::Damaged { .. }) => (None, "its listing is damaged"),
+            Err(ListingError::Disk(error)) => return Err(error),
+        };
+        let Some(listing) = listing else {
+            checked.differences.push(Difference { path: BString::default(), what });
             return Ok(checked);
         };
         let recorded = ObjectId::from_hex(record.content.as_bytes());

@@ -19,10 +19,11 @@ use crate::source::git::{ListOptions, Repository, Snapshot};
 use crate::source::{Contents, HashKind, Listing, Mode};
 use crate::stage::{self, CompleteVersion, Content, Export, Previous, Sharing, Staged, StagingFolder};
 use crate::target::Place;
-use crate::version::{Destination, FileListing, Record, Shelves, Stored, VersionName};
+use crate::version::{Destination, FileListing, ListingError, Record, Shelves, Stored, VersionName};
 
 impl Prepared {
-    /// Makes every version that the plan creates. Items whose content turns out to be on disk become relinks.
+    /// Makes every version that the plan creates. Items whose content turns out to be on disk become relinks, or
+    /// are refused where that was marked bad.
     pub(super) fn make(
         &mut self,
         session: &mut Session,
@@ -240,7 +241,11 @@ fn previous(shelves: &mut Shelves, item: &Item) -> Result<Option<Previous>> {
     let newest = || stored.iter().rev().find(|stored| is_usable(stored));
     let Some(stored) = active.or_else(newest) else { return Ok(None) };
     let Some(versions) = shelves.dir(&item.destination)? else { return Ok(None) };
-    let files = FileListing::read(versions, &stored.name.to_string())?;
+    let files = match FileListing::read(versions, &stored.name.to_string()) {
+        // There is nothing to share with a version that one cannot tell the files of.
+        Err(ListingError::Damaged { .. }) => None,
+        files => files?,
+    };
     let record = stored.record.clone();
     Ok(files.zip(record).map(|(files, record)| Previous { name: stored.name.clone(), record, files }))
 }
