@@ -181,7 +181,8 @@ impl Project {
                 let from = folder_of(&repository, opening.start);
                 (Base::Git { repository, revision }, from)
             }
-            Err(GitError::NotARepository { path, source }) => {
+            // A repository that is there and cannot be read is an error, and no plain folder.
+            Err(GitError::NotARepository { path, source: source @ None }) => {
                 let is_folder = opening.otherwise.is_some() || path.join(MANIFEST).is_file();
                 if !is_folder || opening.revision != "HEAD" {
                     return Err(GitError::NotARepository { path, source }.into());
