@@ -29,6 +29,7 @@ impl Prepared {
         session: &mut Session,
         project: &Project,
         snapshot: Option<&Snapshot<'_>>,
+        request: &DeployRequest,
         events: &dyn Events,
     ) -> Result<Vec<CompleteVersion>> {
         let staged = self.stage(session, project, snapshot, events)?;
@@ -43,9 +44,13 @@ impl Prepared {
                     events,
                 )?;
             }
-            if let Some(version) = self.place(index, staged)? {
+            if let Some(version) = self.place(index, staged, request.consent)? {
                 sealed.push(version);
             }
+        }
+        let refused = self.refused(request);
+        if !refused.is_empty() {
+            return Err(RolloutError::Refused(refused));
         }
         stage::make_durable(&sealed)?;
         let complete = sealed.into_iter().map(stage::Sealed::complete).collect::<Result<Vec<_>, _>>()?;
@@ -143,11 +148,25 @@ impl Prepared {
         Ok(Some(stage::export(vec![export], &[&made.into_contents()], kind, events)?))
     }
 
-    /// Gives a staged version its final name, or finds that the disk holds it already: the item then relinks.
-    fn place(&mut self, index: usize, staged: Staged) -> Result<Option<stage::Sealed>> {
+    /// Gives a staged version its final name, or finds that the disk holds it already: the item then relinks, stays
+    /// as it is, or is refused because that content was marked bad.
+    fn place(&mut self, index: usize, staged: Staged, consent: Consent) -> Result<Option<stage::Sealed>> {
         let item = &mut self.plan.items[index];
         let Action::Create { name, adopt } = &item.action else { return Ok(None) };
         let (adopt, name) = (*adopt, name.clone());
+        let is_same =
+            |found: &Record| found.content == staged.record().content && found.mode == staged.record().mode;
+        let is_same_bad = |stored: &&Stored| stored.record.as_ref().is_some_and(is_same);
+        if let Some(bad) = self.work[index].bad.iter().find(is_same_bad).filter(|_| !consent.version_only) {
+            let (version, record) = (bad.name.clone(), bad.record.as_ref());
+            item.action = if consent.force {
+                Action::Relink { to: version, adopt, clear_mark: true, mark_bad: None, back: 0 }
+            } else {
+                let reason = record.and_then(|record| record.reason.clone());
+                Action::Refuse(Refusal::Bad { version, reason })
+            };
+            return Ok(None);
+        }
         for name in names(&self.provenance, &self.work[index], &name, &staged) {
             let text = name.to_string();
             if staged.versions().stat(&text)?.is_none() {
@@ -155,18 +174,17 @@ impl Prepared {
                 return Ok(Some(staged.seal(name)?));
             }
             let Some(found) = Record::read(staged.versions(), &text)? else { continue };
-            let is_same = found.content == staged.record().content && found.mode == staged.record().mode;
-            if is_same && !found.is_bad() {
+            if is_same(&found) {
                 // The same bytes under another fingerprint: remembered, so that the next run need not look.
                 let fingerprint = staged.record().fingerprint.clone();
                 let uses = staged.record().uses.clone();
                 Record { fingerprint, uses, ..found }.write(staged.versions())?;
-                item.action = Action::Relink { to: name, adopt, clear_mark: false, mark_bad: None, back: 0 };
+                item.action = if item.from.as_ref() == Some(&name) && !adopt {
+                    Action::Unchanged { version: name }
+                } else {
+                    Action::Relink { to: name, adopt, clear_mark: false, mark_bad: None, back: 0 }
+                };
                 return Ok(None);
-            }
-            if is_same {
-                let action = Action::Refuse(Refusal::Bad { version: name, reason: found.reason });
-                return Err(RolloutError::Refused(vec![Item { action, ..item.clone() }]));
             }
         }
         // Two contents whose ids begin alike: nobody will see this, and nobody loses anything.
