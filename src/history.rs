@@ -43,6 +43,9 @@ pub struct Rollout {
     /// The full commit id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Path of the manifest in the repository, if it is that which asks for these destinations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
     /// What failed, if the rollout was undone: nothing stayed changed but the marks of its versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<String>,
@@ -225,6 +228,7 @@ mod tests {
             origin: None,
             revision: None,
             commit: None,
+            manifest: None,
             undone: None,
             items: vec![Change {
                 target: "tool".into(),

@@ -44,6 +44,8 @@ pub struct Switch {
     pub revision: Option<String>,
     /// The full commit id.
     pub commit: Option<String>,
+    /// Path of the manifest in the repository, if it is that which asks for these destinations.
+    pub manifest: Option<String>,
     /// Who answers for the deployment, for dist info.
     pub author: Option<String>,
     /// For each target whose destinations are pruned afterwards: how many good versions are kept besides the
@@ -170,6 +172,7 @@ impl Session {
             origin: about.origin.clone(),
             revision: about.revision.clone(),
             commit: about.commit.clone(),
+            manifest: about.manifest.clone(),
             undone: None,
             items,
         }

@@ -225,6 +225,11 @@ impl Prepared {
             origin: Some(self.provenance.origin.clone()),
             revision: Some(self.provenance.revision.clone()),
             commit: Some(self.provenance.commit.clone()).filter(|commit| !commit.is_empty()),
+            manifest: match request.destination {
+                None => project.manifest_path.as_ref().map(ToString::to_string),
+                // It went to a place that the manifest does not know.
+                Some(_) => None,
+            },
             author: project.manifest.author.clone(),
             keep: self
                 .work
