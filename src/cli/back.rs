@@ -162,7 +162,7 @@ impl Run {
                 show_plan_items(printer, &plan.items)?;
                 printer.talk("dry run: nothing was changed");
             }
-            return Ok(DONE);
+            return refuse(&plan).map(|()| DONE);
         }
         refuse(&plan)?;
         if !plan.items.iter().any(|item| item.action.is_change()) {
