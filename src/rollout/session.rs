@@ -76,7 +76,21 @@ impl Session {
         if recovered != Recovered::Nothing {
             events.recovered(&recovered);
         }
-        Ok(Self { root: root.clone(), meta, history, recovered, lock, locked: HashSet::new() })
+        Ok(Self { root: root.clone(), meta, history, recovered, lock, claimed: HashMap::new() })
+    }
+
+    /// Clears away what a killed run left of `root`, if it left anything: a plan that is made of half-swapped links
+    /// would be wrong.
+    ///
+    /// # Errors
+    /// As [`Session::begin`].
+    pub fn settle(root: &Root, kind: Kind, events: &dyn Events) -> Result<()> {
+        if let Some(meta) = root.open()?
+            && is_pending(&meta)?
+        {
+            Self::begin(root, kind, events)?;
+        }
+        Ok(())
     }
 
     /// Locks the `versions/` folder of a destination outside the root, which another root might also use, and
