@@ -17,6 +17,9 @@ use crate::root::{Root, bump_epoch};
 use crate::stage::{self, CompleteVersion, STAGING};
 use crate::version::{Destination, FileListing, Link, Record, Shelves, VersionName};
 
+/// Number of a folder and of the filesystem it is on.
+pub(super) type FolderId = (u64, u64);
+
 /// The deployment root, locked, with whatever a killed run left cleared away.
 pub struct Session {
     /// The root.
@@ -28,7 +31,8 @@ pub struct Session {
     /// What was found of a killed run.
     pub recovered: Recovered,
     lock: Lock,
-    locked: HashSet<PathBuf>,
+    /// The `versions/` folders that were claimed.
+    claimed: HashMap<PathBuf, FolderId>,
 }
 
 /// What is said in the history of a rollout, apart from what it changes.
@@ -94,19 +98,23 @@ impl Session {
     }
 
     /// Locks the `versions/` folder of a destination outside the root, which another root might also use, and
-    /// sweeps what killed runs left in it.
-    pub(super) fn claim(&mut self, destination: &Destination) -> Result<()> {
-        let folder = destination.versions_folder();
-        if self.locked.contains(&folder) {
-            return Ok(());
+    /// then sweeps what killed runs left in it. Returns what tells the folder from others, by whatever path it was
+    /// reached.
+    pub(super) fn claim(&mut self, destination: &Destination) -> Result<FolderId> {
+        let path = destination.versions_folder();
+        if let Some(known) = self.claimed.get(&path) {
+            return Ok(*known);
         }
-        let versions = Dir::create_all(&folder)?;
-        if !folder.starts_with(self.root.path()) {
-            self.lock.extend(versions.descend(Path::new(""))?, WAIT)?;
+        let versions = Dir::create_all(&path)?;
+        let id = versions.inode()?;
+        if !self.claimed.values().any(|known| *known == id) {
+            if !path.starts_with(self.root.path()) {
+                self.lock.extend(Dir::open(&path)?, WAIT)?;
+            }
+            stage::sweep(&versions)?;
         }
-        stage::sweep(&versions)?;
-        self.locked.insert(folder);
-        Ok(())
+        self.claimed.insert(path, id);
+        Ok(id)
     }
 
     /// Does what `items` say, from "activate" on, with the `after` commands of `project`. Versions that `items`

@@ -8,11 +8,12 @@ use bstr::ByteSlice as _;
 
 use super::planner::{fingerprint, submodules};
 use super::workshop::Workshop;
-use super::{Prepared, Provenance, Wanted, spec_of, variables};
+use super::{DeployRequest, Prepared, Provenance, Wanted, spec_of, variables};
 use crate::manifest;
-use crate::plan::{Action, Item, Refusal};
+use crate::plan::{Action, Consent, Item, Refusal};
 use crate::project::Project;
 use crate::rollout::commands::{Checks, verify};
+use crate::rollout::session::FolderId;
 use crate::rollout::{Events, Result, RolloutError, Session};
 use crate::source::folder::Folder;
 use crate::source::git::{ListOptions, Repository, Snapshot};
@@ -74,7 +75,7 @@ impl Prepared {
     ) -> Result<Vec<(usize, Staged)>> {
         let rollout = format!("r{}-{}", session.history.next_number(), std::process::id());
         let kind = project.repository().map_or(HashKind::Sha1, Repository::hash_kind);
-        let mut folders: HashMap<PathBuf, Arc<StagingFolder>> = HashMap::new();
+        let mut folders: HashMap<FolderId, Arc<StagingFolder>> = HashMap::new();
         let mut shelves = Shelves::default();
         let mut workshop = Workshop::new(project, snapshot, kind);
         // The first place is the repository's, whose contents are complete only when all is listed.
@@ -83,7 +84,7 @@ impl Prepared {
         let mut indices = Vec::new();
         for (index, (item, wanted)) in self.plan.items.iter().zip(&mut self.work).enumerate() {
             let Action::Create { name, .. } = &item.action else { continue };
-            session.claim(&item.destination)?;
+            let folder_id = session.claim(&item.destination)?;
             let (listing, folder) = match (wanted.folder.take(), snapshot) {
                 (Some(folder), _) => (folder.listing.clone(), Some(folder)),
                 (None, Some(snapshot)) => (list(wanted, snapshot)?, None),
@@ -109,7 +110,7 @@ impl Prepared {
             let record = Record { mode: content.mode.as_str().to_owned(), ..record };
             exports.push(Export {
                 destination: item.destination.clone(),
-                folder: staging_folder(&mut folders, &item.destination, &rollout)?,
+                folder: staging_folder(&mut folders, folder_id, &item.destination, &rollout)?,
                 previous: if content.mode == Mode::Directory { previous(&mut shelves, item)? } else { None },
                 content,
                 record,
@@ -236,16 +237,16 @@ fn list(wanted: &Wanted, snapshot: &Snapshot<'_>) -> Result<Listing> {
 }
 
 fn staging_folder(
-    folders: &mut HashMap<PathBuf, Arc<StagingFolder>>,
+    folders: &mut HashMap<FolderId, Arc<StagingFolder>>,
+    id: FolderId,
     destination: &Destination,
     rollout: &str,
 ) -> Result<Arc<StagingFolder>> {
-    let place = destination.versions_folder();
-    if let Some(folder) = folders.get(&place) {
+    if let Some(folder) = folders.get(&id) {
         return Ok(Arc::clone(folder));
     }
     let folder = Arc::new(StagingFolder::create(destination, rollout)?);
-    folders.insert(place, Arc::clone(&folder));
+    folders.insert(id, Arc::clone(&folder));
     Ok(folder)
 }
 
