@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::commands::{Checks, after};
 use super::{Events, Report, Result, RolloutError};
-use crate::activate::{Activation, Mark, Recovered, Swap, activate, recover};
+use crate::activate::{ActivateError, Activation, Mark, Recovered, Swap, activate, is_pending, recover};
 use crate::causes::{BoxError, chain};
 use crate::disk::{Dir, DiskError, Filesystems};
 use crate::history::{self, Change, History, Rollout};
@@ -165,11 +165,17 @@ impl Session {
         if let Some(project) = project
             && let Err((what, source)) = self.after(project, &report.items, about, events)
         {
-            activated.undo()?;
-            self.give_up(activated.rollout(), fresh, &format!("{what}: {}", chain(&*source)))?;
+            if let Err(stuck) = activated.undo() {
+                return Err(ActivateError::Stuck(Box::new(stuck)).into());
+            }
+            // What failed is the command; without its marks the versions are only tried again.
+            let reason = format!("{what}: {}", chain(&*source));
+            let _ = self.give_up(activated.rollout(), fresh, &reason);
             return Err(RolloutError::After { what, source });
         }
-        activated.commit()?;
+        if let Some(unfinished) = activated.commit()? {
+            report.warnings.push(chain(&unfinished));
+        }
         for (destination, versions) in work.removals {
             for version in versions {
                 if let Err(error) = remove_version(&destination, &version) {
@@ -203,7 +209,11 @@ impl Session {
     /// Removes versions beyond `keep` behind the destinations that changed. The rollout counts already, so that
     /// a failure here is only told.
     fn prune_after(&mut self, report: &mut Report, keep: &HashMap<String, usize>) {
-        let history = History::read(&self.meta).unwrap_or_default();
+        let history = match History::read(&self.meta) {
+            Ok(history) => history,
+            // Without it nobody knows which version was active before.
+            Err(error) => return report.warnings.push(chain(&error)),
+        };
         let activations = history.activations();
         let mut shelves = Shelves::default();
         for item in report.items.iter().filter(|item| item.action.is_change()) {
@@ -237,7 +247,7 @@ impl Session {
         }
     }
 
-    /// Runs the `after` commands of every target of which something changed.
+    /// Runs the `after` commands of every target of which a destination shows something else now.
     fn after(
         &self,
         project: &Project,
@@ -246,7 +256,7 @@ impl Session {
         events: &dyn Events,
     ) -> Result<(), (String, BoxError)> {
         let mut told = BTreeSet::new();
-        for item in items.iter().filter(|item| item.action.is_change() && !about.version_only) {
+        for item in items.iter().filter(|item| item.action.is_switch() && !about.version_only) {
             let Some(spec) = project.manifest.targets.get(&item.target) else { continue };
             if !spec.after.is_empty() && told.insert(&item.target) {
                 let mut variables = about.variables.clone();
