@@ -231,12 +231,24 @@ impl Dir {
     }
 
     fn replace(&self, name: &Path, bytes: &[u8], sync: impl FnOnce(&NewFile) -> Result<()>) -> Result<()> {
-        let temporary = temporary_name(name);
-        let written = self.create_file(&temporary, 0o666).and_then(|mut file| {
-            file.write(bytes)?;
-            sync(&file)
-        });
+        let (temporary, mut file) = self.create_temporary(name, 0o666)?;
+        let written = file.write(bytes).and_then(|()| sync(&file));
         written.and_then(|()| self.rename(&temporary, self, name)).inspect_err(|_| self.discard(&temporary))
+    }
+
+    /// Creates a file beside `name` under a name that is free, and returns both.
+    ///
+    /// # Errors
+    /// When the directory may not be written.
+    pub fn create_temporary(&self, name: &Path, mode: u32) -> Result<(PathBuf, NewFile)> {
+        loop {
+            let temporary = temporary_name(name);
+            match self.create_file(&temporary, mode) {
+                // Left by a killed process of this number: in containers they begin at 1 again and again.
+                Err(error) if error.is_already_there() => {}
+                made => return Ok((temporary, made?)),
+            }
+        }
     }
 
     /// Reads a whole file without following a link, refusing anything larger than `limit` bytes.
@@ -354,16 +366,61 @@ impl Dir {
         let name = name.as_ref();
         match self.stat(name)? {
             None => Ok(()),
-            Some(stat) if stat.kind == Kind::Directory => {
-                let path = self.join(name);
-                let below = self.descend(name)?;
-                for entry in below.names()? {
-                    below.remove_all(&entry)?;
-                }
-                fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR).map_err(at("remove", &path))
-            }
+            Some(stat) if stat.kind == Kind::Directory => self.remove_tree(name),
             Some(_) => self.remove(name),
         }
+    }
+
+    /// Removes the directory `name` with all that is below it. However deep that is, no more than two directories
+    /// are open at a time.
+    fn remove_tree(&self, name: &Path) -> Result<()> {
+        struct Level {
+            /// The directory that was entered.
+            entered: PathBuf,
+            /// What is left to remove beside it.
+            rest: Vec<PathBuf>,
+            /// What `..` must lead back to.
+            inode: (u64, u64),
+        }
+        let mut here = self.descend(name)?;
+        let mut rest = here.names()?;
+        let mut above: Vec<Level> = Vec::new();
+        loop {
+            if let Some(entry) = rest.pop() {
+                match here.stat(&entry)? {
+                    Some(stat) if stat.kind == Kind::Directory => {
+                        let below = here.descend(&entry)?;
+                        let names = std::mem::replace(&mut rest, below.names()?);
+                        above.push(Level { entered: entry, rest: names, inode: here.inode()? });
+                        here = below;
+                    }
+                    Some(_) => here.remove(&entry)?,
+                    None => {}
+                }
+                continue;
+            }
+            let Some(level) = above.pop() else { break };
+            here = here.parent()?;
+            if here.inode()? != level.inode {
+                let moved = io::Error::other("it was moved meanwhile");
+                return Err(failed("remove", &here.join(&level.entered))(moved));
+            }
+            here.remove_empty(&level.entered)?;
+            rest = level.rest;
+        }
+        self.remove_empty(name)
+    }
+
+    fn remove_empty(&self, name: &Path) -> Result<()> {
+        fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR).map_err(|e| self.failed("remove", name, e))
+    }
+
+    /// The directory that this one is in now.
+    fn parent(&self) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let path = self.path.parent().unwrap_or(Path::new("/")).to_owned();
+        let fd = fs::openat(&self.fd, "..", flags, Mode::empty()).map_err(at("open", &path))?;
+        Ok(Self { fd, path })
     }
 
     /// Removes `name` if it can be: for tidying up after an error that is already being reported.
@@ -455,8 +512,16 @@ impl Dir {
     /// # Errors
     /// When the directory cannot be read.
     pub fn device(&self) -> Result<u64> {
+        Ok(self.inode()?.0)
+    }
+
+    /// The number of this directory and of the filesystem it is on: the same by whatever path it was opened.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn inode(&self) -> Result<(u64, u64)> {
         let stat = fs::fstat(&self.fd).map_err(at("read", &self.path))?;
-        Ok(Stat::from(stat).inode.0)
+        Ok(Stat::from(stat).inode)
     }
 
     /// Takes this directory's own advisory lock, or says that somebody holds it.
@@ -672,7 +737,7 @@ pub fn cannot_share(error: &DiskError) -> bool {
     matches!(code, Some(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::ACCESS))
 }
 
-/// A name beside `name` that no other process uses.
+/// A name beside `name` that no other process uses, though one that was killed may have left it.
 pub fn temporary_name(name: &Path) -> PathBuf {
     use std::sync::atomic::{AtomicU32, Ordering};
     static SERIAL: AtomicU32 = AtomicU32::new(0);

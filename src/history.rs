@@ -43,6 +43,9 @@ pub struct Rollout {
     /// The full commit id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Path of the manifest in the repository, if it is that which asks for these destinations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
     /// What failed, if the rollout was undone: nothing stayed changed but the marks of its versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<String>,
@@ -131,7 +134,8 @@ impl History {
     }
 
     /// For each destination that ever was activated: its activations that were not taken back, the latest
-    /// first, each with the number of its rollout. Deploys, `use` and `reset` add one, a rollback takes away.
+    /// first, each with the number of its rollout. Deploys, `use` and `reset` add one, a rollback takes away. What
+    /// was active before the first of them, as a version of distman's, comes last and has the number 0.
     pub fn activations(&self) -> HashMap<&str, Vec<Activation>> {
         let mut stacks: HashMap<&str, Vec<Activation>> = HashMap::new();
         for rollout in self.rollouts.iter().filter(|rollout| rollout.undone.is_none()) {
@@ -141,6 +145,9 @@ impl History {
                     stack.clear();
                     continue;
                 };
+                if let (Some(from), true) = (&change.from, stack.is_empty()) {
+                    stack.push(Activation { version: from.clone(), rollout: 0 });
+                }
                 stack.truncate(stack.len().saturating_sub(change.back));
                 if change.back == 0 || stack.last().is_none_or(|top| top.version != *to) {
                     stack.push(Activation { version: to.clone(), rollout: rollout.number });
@@ -183,16 +190,18 @@ impl History {
 pub struct Activation {
     /// The version's name.
     pub version: String,
-    /// The rollout that activated it.
+    /// The rollout that activated it; 0 for what was there before the first.
     pub rollout: u64,
 }
 
-/// Appends `rollout` to the log and makes it durable.
+/// Appends `rollout` to the log and makes it durable. Writing the line is the last thing that can fail.
 ///
 /// # Errors
 /// When the line cannot be written whole; it then does not count.
 pub fn append(meta: &Dir, rollout: &Rollout) -> disk::Result<()> {
     let mut file = LogFile::open(meta, HISTORY)?;
+    // The name of a log that is new.
+    meta.sync()?;
     let mut line = Vec::new();
     if !file.ends_with_line_break()? {
         // What a power cut left stays a line of its own that does not count.
@@ -200,8 +209,7 @@ pub fn append(meta: &Dir, rollout: &Rollout) -> disk::Result<()> {
     }
     serde_json::to_writer(&mut line, rollout).expect("strings and numbers always serialise");
     line.push(b'\n');
-    file.append(&line)?;
-    meta.sync()
+    file.append(&line)
 }
 
 #[cfg(test)]
@@ -220,6 +228,7 @@ mod tests {
             origin: None,
             revision: None,
             commit: None,
+            manifest: None,
             undone: None,
             items: vec![Change {
                 target: "tool".into(),
@@ -249,6 +258,19 @@ mod tests {
         let active = VersionName::parse("tool", c);
         let earlier = History::earlier(&history.activations(), &destination, active.as_ref());
         assert_eq!(earlier.iter().map(ToString::to_string).collect::<Vec<_>>(), [a]);
+    }
+
+    #[test]
+    fn what_was_active_before_the_first_rollout_can_be_gone_back_to() {
+        let (a, b, c) = ("tool.9", "tool.2.bbbbbbb", "tool.3.ccccccc");
+        let history = History {
+            rollouts: vec![rollout(1, Some(a), Some(b), 0), rollout(2, Some(b), Some(c), 0)],
+            damaged: vec![],
+        };
+        let destination = Destination::new("/r/tool").unwrap();
+        let active = VersionName::parse("tool", c);
+        let earlier = History::earlier(&history.activations(), &destination, active.as_ref());
+        assert_eq!(earlier.iter().map(ToString::to_string).collect::<Vec<_>>(), [b, a]);
     }
 
     #[test]

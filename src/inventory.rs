@@ -242,21 +242,25 @@ impl Inventory {
     }
 }
 
-/// Destinations in the history with the target that changed them last. With a project, only those that came from
-/// its origin.
+/// Destinations in the history with the target that changed them last. With a project, only those that its manifest
+/// asked for: another one of the same repository has its own.
 fn remembered<'h>(history: &'h History, project: Option<&Project>) -> BTreeMap<&'h str, &'h str> {
-    let origin = project.map(Project::origin);
-    let mut last: BTreeMap<&str, (&str, Option<&str>)> = BTreeMap::new();
+    let asking = project.map(|project| {
+        (project.origin(), project.manifest_path.as_ref().map(ToString::to_string).unwrap_or_default())
+    });
+    let mut last: BTreeMap<&str, (&str, Option<(&str, &str)>)> = BTreeMap::new();
     for rollout in &history.rollouts {
+        // A rollback knows no origin of its own; the deploy before it does.
+        let deployed =
+            rollout.origin.as_deref().map(|origin| (origin, rollout.manifest.as_deref().unwrap_or_default()));
         for change in &rollout.items {
-            let before = last.get(change.destination.as_str()).and_then(|(_, origin)| *origin);
-            // A rollback knows no origin of its own; the deploy before it does.
-            let came_from = rollout.origin.as_deref().or(before);
-            last.insert(&change.destination, (&change.target, came_from));
+            let before = last.get(change.destination.as_str()).and_then(|(_, asked)| *asked);
+            last.insert(&change.destination, (&change.target, deployed.or(before)));
         }
     }
-    last.into_iter()
-        .filter(|(_, (_, from))| origin.is_none() || *from == origin.as_deref())
-        .map(|(path, (target, _))| (path, target))
-        .collect()
+    let is_asked = |by: Option<(&str, &str)>| match &asking {
+        Some((origin, manifest)) => by == Some((origin.as_str(), manifest.as_str())),
+        None => true,
+    };
+    last.into_iter().filter(|(_, (_, by))| is_asked(*by)).map(|(path, (target, _))| (path, target)).collect()
 }

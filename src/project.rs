@@ -28,6 +28,8 @@ pub struct Project {
     pub base: Base,
     /// Folder of dist.json below the base; empty for its top.
     pub folder: BString,
+    /// Path of the manifest below the base; `None` where there is none (`--source` and `--dest`).
+    pub manifest_path: Option<BString>,
     /// The manifest.
     pub manifest: Manifest,
     /// The environment that fills `{VAR}`.
@@ -181,7 +183,8 @@ impl Project {
                 let from = folder_of(&repository, opening.start);
                 (Base::Git { repository, revision }, from)
             }
-            Err(GitError::NotARepository { path, source }) => {
+            // A repository that is there and cannot be read is an error, and no plain folder.
+            Err(GitError::NotARepository { path, source: source @ None }) => {
                 let is_folder = opening.otherwise.is_some() || path.join(MANIFEST).is_file();
                 if !is_folder || opening.revision != "HEAD" {
                     return Err(GitError::NotARepository { path, source }.into());
@@ -233,11 +236,15 @@ impl Project {
             }
         };
         let found = find_manifest(&reader, &base, from.clone(), opening.manifest);
-        let (folder, parsed) = match (found, opening.otherwise) {
+        let (manifest_path, folder, parsed) = match (found, opening.otherwise) {
             (Err(ProjectError::NoManifest { .. }), Some(manifest)) => {
-                (from, Parsed { manifest, warnings: Vec::new() })
+                (None, from, Parsed { manifest, warnings: Vec::new() })
             }
-            (found, _) => found?,
+            (found, _) => {
+                let (path, parsed) = found?;
+                let folder = path.rfind_byte(b'/').map_or(BString::default(), |end| path[..end].into());
+                (Some(path), folder, parsed)
+            }
         };
         let mut warnings: Vec<Doubt> = parsed
             .warnings
@@ -251,7 +258,7 @@ impl Project {
         drop(reader);
         let manifest = parsed.manifest;
         let from_worktree = opening.worktree || matches!(base, Base::Folder(_));
-        Ok(Self { base, folder, manifest, environment, warnings, from_worktree })
+        Ok(Self { base, folder, manifest_path, manifest, environment, warnings, from_worktree })
     }
 
     /// The repository, if the project is in one.
@@ -392,7 +399,7 @@ fn read_environment(
     Ok((environment, warnings.into_iter().map(doubt).collect()))
 }
 
-/// The folder that holds the manifest, and the manifest.
+/// The path of the manifest below the base, and the manifest.
 fn find_manifest(
     reader: &FileReader<'_>,
     base: &Base,
@@ -412,7 +419,7 @@ fn find_manifest(
         if let Some(bytes) = reader.read(path.as_bstr(), MANIFEST_LIMIT)? {
             let parsed = Manifest::parse(&Shown(on_disk(&path)).to_string(), &bytes)
                 .map_err(|source| ProjectError::Manifest { at: base.to_string(), source })?;
-            return Ok((folder, parsed));
+            return Ok((path, parsed));
         }
         if folder.is_empty() || named.is_some() {
             let top = match base {

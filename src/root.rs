@@ -63,13 +63,10 @@ const EPOCH: &str = "epoch";
 pub fn bump_epoch(meta: &Dir) -> disk::Result<()> {
     let now = chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
     let next = read_epoch(meta)?.map_or(now, |before| now.max(before.saturating_add(1)));
-    let temporary = disk::temporary_name(Path::new(EPOCH));
-    let written = meta.create_file(&temporary, 0o644).and_then(|mut file| {
-        file.write(format!("{next}\n").as_bytes())?;
-        file.set_mode(0o644)?;
-        file.sync()
-    });
-    written
+    let (temporary, mut file) = meta.create_temporary(Path::new(EPOCH), 0o644)?;
+    file.write(format!("{next}\n").as_bytes())
+        .and_then(|()| file.set_mode(0o644))
+        .and_then(|()| file.sync())
         .and_then(|()| meta.rename(&temporary, meta, EPOCH))
         .inspect_err(|_: &DiskError| meta.discard(&temporary))
 }

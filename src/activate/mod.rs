@@ -176,7 +176,7 @@ pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>
         };
         pending.swaps.push(PendingSwap {
             destination: destination.path().to_owned(),
-            from: if aside.is_some() { None } else { folder.read_link(destination.base())? },
+            from: if aside.is_some() { None } else { present_link(&folder, destination)? },
             to,
             version: swap.version(),
             aside,
@@ -192,6 +192,17 @@ pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>
         Ok(()) => Ok(activated),
         Err(error) => Err(activated.undone(error)),
     }
+}
+
+/// The text of the link at `destination`. What has come to stand there since the plan was made is nobody's to
+/// replace.
+fn present_link(folder: &Dir, destination: &Destination) -> disk::Result<Option<PathBuf>> {
+    let text = folder.read_link(destination.base())?;
+    if text.is_none() && folder.stat(destination.base())?.is_some() {
+        let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+        return Err(DiskError { act: "replace", path: destination.path().to_owned(), source });
+    }
+    Ok(text)
 }
 
 /// A name for what stands at `destination` that nothing else has.
@@ -257,14 +268,13 @@ impl Activated<'_> {
     ///
     /// # Errors
     /// When the history line could not be written; every link is then as it was. A failure after it is no
-    /// failure of the rollout: what is left to do stays in the journal for the next run.
-    pub fn commit(self) -> Result<()> {
+    /// failure of the rollout and is returned as a value: what is left to do stays in the journal for the next run.
+    pub fn commit(self) -> Result<Option<ActivateError>> {
         if let Err(error) = history::append(self.meta, &self.pending.rollout) {
             return Err(self.undone(error.into()));
         }
         // From here on the rollout counts; the next run completes what this one cannot.
-        let _ = finish(self.meta, &self.pending);
-        Ok(())
+        Ok(finish(self.meta, &self.pending).err())
     }
 
     /// Undoes the rollout because of `error`, and says how that went.

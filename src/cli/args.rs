@@ -11,6 +11,19 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
+/// The first argument of a deploy that was given, as it is written.
+pub(super) fn deploy_argument(matches: &clap::ArgMatches) -> Option<String> {
+    let deploy = Deploy::augment_args(clap::Command::new(""));
+    let is_given = |argument: &&clap::Arg| {
+        matches.value_source(argument.get_id().as_str()) == Some(clap::parser::ValueSource::CommandLine)
+    };
+    let given = deploy.get_arguments().find(is_given)?;
+    Some(match given.get_long() {
+        Some(long) => format!("--{long}"),
+        None => given.get_value_names()?.first()?.to_string(),
+    })
+}
+
 /// Lets `git dist rollback tool -2` mean `--steps 2`, as git's own commands take counts.
 pub(super) fn expand_steps(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut is_rollback = false;

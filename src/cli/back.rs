@@ -9,7 +9,7 @@ use super::error::{CliError, DONE, FAILED, USAGE};
 use super::json;
 use crate::inventory::{Installed, Inventory};
 use crate::manifest::Settings;
-use crate::plan::{Action, Back, Item, Plan};
+use crate::plan::{Action, Back, Item, Kind, Plan};
 use crate::project::Project;
 use crate::rollout::{Choice, RolloutError, Session, Switch, carry_out, plan_choice};
 
@@ -34,7 +34,7 @@ pub(super) fn rollback(context: &Context<'_>, arguments: &Rollback) -> Result<u8
         }
         (_, _, steps) => Choice::Rollback { back: Back::Steps(steps.unwrap_or(1)), why: why.clone() },
     };
-    let run = Run::begin(context)?;
+    let run = Run::begin(context, Kind::Rollback)?;
     let mut selected = run.inventory.select(&arguments.targets)?;
     if let Choice::RollbackTo { rollout, after, .. } = &choice {
         let Some(found) = run.inventory.history.rollout(*rollout) else {
@@ -89,7 +89,7 @@ pub(super) fn choose(
     choice: &Choice,
     why: Option<String>,
 ) -> Result<u8, CliError> {
-    let run = Run::begin(context)?;
+    let run = Run::begin(context, choice.kind())?;
     let selected = run.inventory.select(targets)?;
     run.finish(context, &selected, choice, why, false)
 }
@@ -111,7 +111,7 @@ pub(super) fn delete(context: &Context<'_>, arguments: &Delete) -> Result<u8, Cl
 }
 
 pub(super) fn prune(context: &Context<'_>, arguments: &Prune) -> Result<u8, CliError> {
-    let run = Run::begin(context)?;
+    let run = Run::begin(context, Kind::Prune)?;
     let selected = run.inventory.select(&arguments.targets)?;
     let default = usize::try_from(Settings::default().keep).unwrap_or(usize::MAX);
     let keep = match (arguments.keep, &run.project) {
@@ -135,8 +135,11 @@ struct Run {
 }
 
 impl Run {
-    fn begin(context: &Context<'_>) -> Result<Self, CliError> {
+    fn begin(context: &Context<'_>, kind: Kind) -> Result<Self, CliError> {
         let project = context.project_if_any()?;
+        if !context.global.dry_run {
+            Session::settle(&context.root(project.as_ref())?, kind, &context.bar())?;
+        }
         let (root, inventory) = context.inventory(project.as_ref())?;
         Ok(Self { project, root, inventory })
     }
@@ -162,7 +165,7 @@ impl Run {
                 show_plan_items(printer, &plan.items)?;
                 printer.talk("dry run: nothing was changed");
             }
-            return Ok(DONE);
+            return refuse(&plan).map(|()| DONE);
         }
         refuse(&plan)?;
         if !plan.items.iter().any(|item| item.action.is_change()) {

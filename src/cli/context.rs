@@ -73,7 +73,7 @@ impl<'p> Context<'p> {
             Ok(project) => Ok(Some(project)),
             Err(CliError::Project(
                 ProjectError::NoManifest { .. }
-                | ProjectError::Git(GitError::NotARepository { .. } | GitError::Unborn { .. }),
+                | ProjectError::Git(GitError::NotARepository { source: None, .. } | GitError::Unborn { .. }),
             )) => Ok(None),
             Err(error) => Err(error),
         }

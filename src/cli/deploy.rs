@@ -8,10 +8,9 @@ use super::printer::{Printer, Tone};
 use super::table::Table;
 use std::path::Path;
 
-use crate::activate::is_pending;
 use crate::disk::Shown;
 use crate::manifest::Manifest;
-use crate::plan::{Action, Consent, Item};
+use crate::plan::{Action, Consent, Item, Kind};
 use crate::project::{Opening, Project};
 use crate::rollout::{DeployRequest, Prepared, Report, RolloutError, Session, plan_deploy};
 use crate::spelling::nearest;
@@ -79,6 +78,10 @@ pub(super) fn deploy(
     mut request: DeployRequest,
 ) -> Result<u8, CliError> {
     let printer = context.printer;
+    let root = project.root()?;
+    if !context.global.dry_run {
+        Session::settle(&root, Kind::Deploy, &context.bar())?;
+    }
     let snapshot = project.snapshot();
     let mut prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
     tell_missing(printer, &prepared);
@@ -88,16 +91,11 @@ pub(super) fn deploy(
     if prepared.occupied().next().is_some() && ask_to_adopt(printer, &prepared) {
         request.consent.adopt = true;
     }
-    let root = project.root()?;
-    let is_left = match root.open()? {
-        Some(meta) => is_pending(&meta)?,
-        None => false,
-    };
     let refused = prepared.refused(&request);
     if !refused.is_empty() && !request.consent.adopt {
         return Err(RolloutError::Refused(refused).into());
     }
-    if !prepared.is_change() && !is_left && refused.is_empty() {
+    if !prepared.is_change() && refused.is_empty() {
         return nothing_to_do(printer, project, &prepared);
     }
     let report = {

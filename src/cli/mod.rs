@@ -24,7 +24,7 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 pub use args::command;
 use args::{Cli, Command};
@@ -34,7 +34,7 @@ use printer::Printer;
 
 /// Runs `git dist` with `arguments`, the program's name first, and returns its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args::expand_steps(arguments)) {
+    let cli = match parse(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // A closed pipe is no reason to fail after help was asked for.
@@ -50,6 +50,20 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(error.code())
         }
     }
+}
+
+/// Reads the arguments. Options of a deploy that stand before another command are an error: `git dist -t web rollback`
+/// must not roll everything back.
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(args::expand_steps(arguments))?;
+    if let Some((name, _)) = matches.subcommand()
+        && let Some(stray) = args::deploy_argument(&matches)
+    {
+        let message = format!("`{stray}` belongs to a deploy and not before `{name}`");
+        return Err(command.error(clap::error::ErrorKind::ArgumentConflict, message));
+    }
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 fn run(cli: Cli, printer: &Printer) -> Result<u8, CliError> {

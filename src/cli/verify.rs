@@ -72,7 +72,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &Verify) -> Result<u8, CliEr
     let bar = context.bar();
     let session = Session::begin(&root, Kind::Repair, &bar)?;
     let report = repair(session, &repository, (Path::new("."), &context.process), &items, None, &bar)?;
-    super::deploy::show_items(printer, &report)?;
+    if !printer.is_json() {
+        super::deploy::show_items(printer, &report)?;
+    }
     printer.talk(format!("exported {} again", counted(items.len(), "version")));
     Ok(if broken.is_empty() { DONE } else { DIFFERENT })
 }

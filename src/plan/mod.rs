@@ -141,6 +141,15 @@ impl Action {
         }
     }
 
+    /// True if the destination shows something else afterwards.
+    pub fn is_switch(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Relink { .. } => true,
+            Self::Remove { unlink, .. } => *unlink,
+            _ => false,
+        }
+    }
+
     /// True if something on disk changes.
     pub fn is_change(&self) -> bool {
         matches!(self, Self::Create { .. } | Self::Relink { .. } | Self::Remove { .. } | Self::Repair { .. })

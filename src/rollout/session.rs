@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::commands::{Checks, after};
 use super::{Events, Report, Result, RolloutError};
-use crate::activate::{Activation, Mark, Recovered, Swap, activate, recover};
+use crate::activate::{ActivateError, Activation, Mark, Recovered, Swap, activate, is_pending, recover};
 use crate::causes::{BoxError, chain};
 use crate::disk::{Dir, DiskError, Filesystems};
 use crate::history::{self, Change, History, Rollout};
@@ -16,6 +16,9 @@ use crate::project::Project;
 use crate::root::{Root, bump_epoch};
 use crate::stage::{self, CompleteVersion, STAGING};
 use crate::version::{Destination, FileListing, Link, Record, Shelves, VersionName};
+
+/// Number of a folder and of the filesystem it is on.
+pub(super) type FolderId = (u64, u64);
 
 /// The deployment root, locked, with whatever a killed run left cleared away.
 pub struct Session {
@@ -28,7 +31,8 @@ pub struct Session {
     /// What was found of a killed run.
     pub recovered: Recovered,
     lock: Lock,
-    locked: HashSet<PathBuf>,
+    /// The `versions/` folders that were claimed.
+    claimed: HashMap<PathBuf, FolderId>,
 }
 
 /// What is said in the history of a rollout, apart from what it changes.
@@ -44,6 +48,8 @@ pub struct Switch {
     pub revision: Option<String>,
     /// The full commit id.
     pub commit: Option<String>,
+    /// Path of the manifest in the repository, if it is that which asks for these destinations.
+    pub manifest: Option<String>,
     /// Who answers for the deployment, for dist info.
     pub author: Option<String>,
     /// For each target whose destinations are pruned afterwards: how many good versions are kept besides the
@@ -74,23 +80,41 @@ impl Session {
         if recovered != Recovered::Nothing {
             events.recovered(&recovered);
         }
-        Ok(Self { root: root.clone(), meta, history, recovered, lock, locked: HashSet::new() })
+        Ok(Self { root: root.clone(), meta, history, recovered, lock, claimed: HashMap::new() })
+    }
+
+    /// Clears away what a killed run left of `root`, if it left anything: a plan that is made of half-swapped links
+    /// would be wrong.
+    ///
+    /// # Errors
+    /// As [`Session::begin`].
+    pub fn settle(root: &Root, kind: Kind, events: &dyn Events) -> Result<()> {
+        if let Some(meta) = root.open()?
+            && is_pending(&meta)?
+        {
+            Self::begin(root, kind, events)?;
+        }
+        Ok(())
     }
 
     /// Locks the `versions/` folder of a destination outside the root, which another root might also use, and
-    /// sweeps what killed runs left in it.
-    pub(super) fn claim(&mut self, destination: &Destination) -> Result<()> {
-        let folder = destination.versions_folder();
-        if self.locked.contains(&folder) {
-            return Ok(());
+    /// then sweeps what killed runs left in it. Returns what tells the folder from others, by whatever path it was
+    /// reached.
+    pub(super) fn claim(&mut self, destination: &Destination) -> Result<FolderId> {
+        let path = destination.versions_folder();
+        if let Some(known) = self.claimed.get(&path) {
+            return Ok(*known);
         }
-        let versions = Dir::create_all(&folder)?;
-        if !folder.starts_with(self.root.path()) {
-            self.lock.extend(versions.descend(Path::new(""))?, WAIT)?;
+        let versions = Dir::create_all(&path)?;
+        let id = versions.inode()?;
+        if !self.claimed.values().any(|known| *known == id) {
+            if !path.starts_with(self.root.path()) {
+                self.lock.extend(Dir::open(&path)?, WAIT)?;
+            }
+            stage::sweep(&versions)?;
         }
-        stage::sweep(&versions)?;
-        self.locked.insert(folder);
-        Ok(())
+        self.claimed.insert(path, id);
+        Ok(id)
     }
 
     /// Does what `items` say, from "activate" on, with the `after` commands of `project`. Versions that `items`
@@ -141,11 +165,17 @@ impl Session {
         if let Some(project) = project
             && let Err((what, source)) = self.after(project, &report.items, about, events)
         {
-            activated.undo()?;
-            self.give_up(activated.rollout(), fresh, &format!("{what}: {}", chain(&*source)))?;
+            if let Err(stuck) = activated.undo() {
+                return Err(ActivateError::Stuck(Box::new(stuck)).into());
+            }
+            // What failed is the command; without its marks the versions are only tried again.
+            let reason = format!("{what}: {}", chain(&*source));
+            let _ = self.give_up(activated.rollout(), fresh, &reason);
             return Err(RolloutError::After { what, source });
         }
-        activated.commit()?;
+        if let Some(unfinished) = activated.commit()? {
+            report.warnings.push(chain(&unfinished));
+        }
         for (destination, versions) in work.removals {
             for version in versions {
                 if let Err(error) = remove_version(&destination, &version) {
@@ -170,6 +200,7 @@ impl Session {
             origin: about.origin.clone(),
             revision: about.revision.clone(),
             commit: about.commit.clone(),
+            manifest: about.manifest.clone(),
             undone: None,
             items,
         }
@@ -178,7 +209,11 @@ impl Session {
     /// Removes versions beyond `keep` behind the destinations that changed. The rollout counts already, so that
     /// a failure here is only told.
     fn prune_after(&mut self, report: &mut Report, keep: &HashMap<String, usize>) {
-        let history = History::read(&self.meta).unwrap_or_default();
+        let history = match History::read(&self.meta) {
+            Ok(history) => history,
+            // Without it nobody knows which version was active before.
+            Err(error) => return report.warnings.push(chain(&error)),
+        };
         let activations = history.activations();
         let mut shelves = Shelves::default();
         for item in report.items.iter().filter(|item| item.action.is_change()) {
@@ -212,7 +247,7 @@ impl Session {
         }
     }
 
-    /// Runs the `after` commands of every target of which something changed.
+    /// Runs the `after` commands of every target of which a destination shows something else now.
     fn after(
         &self,
         project: &Project,
@@ -221,7 +256,7 @@ impl Session {
         events: &dyn Events,
     ) -> Result<(), (String, BoxError)> {
         let mut told = BTreeSet::new();
-        for item in items.iter().filter(|item| item.action.is_change() && !about.version_only) {
+        for item in items.iter().filter(|item| item.action.is_switch() && !about.version_only) {
             let Some(spec) = project.manifest.targets.get(&item.target) else { continue };
             if !spec.after.is_empty() && told.insert(&item.target) {
                 let mut variables = about.variables.clone();

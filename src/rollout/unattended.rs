@@ -2,7 +2,8 @@
 
 use super::commands::commands_of;
 use super::{DeployRequest, Events, Report, Result, RolloutError, Session, plan_deploy};
-use crate::activate::{Recovered, is_pending};
+use crate::activate::Recovered;
+use crate::plan::Kind;
 use crate::project::Project;
 use crate::target::{self, Missing};
 
@@ -34,18 +35,15 @@ pub fn deploy_unattended(
     if !allow_commands {
         refuse_commands(project, &request.targets)?;
     }
+    let root = project.root()?;
+    Session::settle(&root, Kind::Deploy, events)?;
     let snapshot = project.snapshot();
     let prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
     let refused = prepared.refused(&request);
     if !refused.is_empty() {
         return Err(RolloutError::Refused(refused));
     }
-    let root = project.root()?;
-    let is_left = match root.open()? {
-        Some(meta) => is_pending(&meta)?,
-        None => false,
-    };
-    if !prepared.is_change() && !is_left {
+    if !prepared.is_change() {
         let report = Report {
             kind: prepared.plan.kind,
             number: None,

@@ -9,6 +9,7 @@ mod share;
 mod write;
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -117,18 +118,21 @@ impl Drop for StagingFolder {
 }
 
 /// Removes the staging folders that killed runs left in the `versions/` folder `versions`. The caller holds
-/// the lock, so that none of them is in use.
+/// the lock, so that none of them is in use. Those of another user, which are private, are left to that user's
+/// next run.
 ///
 /// # Errors
 /// When the folder cannot be read or something in it cannot be removed.
 pub fn sweep(versions: &Dir) -> disk::Result<()> {
-    let names = versions.names()?;
-    let present: HashSet<&Path> = names.iter().map(PathBuf::as_path).collect();
-    let is_version = |name: &str| present.contains(Path::new(name));
+    let names: HashSet<PathBuf> = versions.names()?.into_iter().collect();
+    let is_version = |name: &str| names.contains(Path::new(name));
     for name in &names {
         let Some(text) = name.to_str() else { continue };
         if text.starts_with(STAGING) {
-            versions.remove_all(name)?;
+            match versions.remove_all(name) {
+                Err(error) if error.source.kind() == ErrorKind::PermissionDenied => {}
+                removed => removed?,
+            }
             continue;
         }
         // A record or listing whose version never became visible.

@@ -43,6 +43,8 @@ impl Tree<'_, '_> {
     pub(super) fn place(&self, path: &BStr) -> Result<Option<Place>, SourceError> {
         match self {
             Self::Git(snapshot) => Ok(snapshot.node(path)?.map(Place::Git)),
+            // A path that leaves the folder names nothing in it.
+            Self::Disk(_) if path.split_str("/").any(|part| part == b"..") => Ok(None),
             Self::Disk(top) => {
                 let (parent, name) = match path.rfind_byte(b'/') {
                     Some(end) => (path[..end].as_bstr(), path[end + 1..].as_bstr()),

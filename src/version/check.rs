@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bstr::{BStr, BString, ByteSlice as _};
+use bstr::{BString, ByteSlice as _};
 
 use super::{FileListing, ListedFile, ListingError, Record, VersionName};
 use crate::disk::{self, Dir, DiskError, Kind, on_disk};
@@ -33,14 +33,19 @@ pub struct Checked {
 ///
 /// # Errors
 /// When the listing or the version cannot be read.
-pub fn check(versions: &Dir, name: &VersionName, record: &Record) -> Result<Checked, ListingError> {
+pub fn check(versions: &Dir, name: &VersionName, record: &Record) -> disk::Result<Checked> {
     let text = name.to_string();
     let kind = if record.content.len() == 64 { HashKind::Sha256 } else { HashKind::Sha1 };
     let mut checked = Checked::default();
     let mode = Mode::parse(&record.mode).unwrap_or(Mode::File);
     if mode == Mode::Directory {
-        let Some(listing) = FileListing::read(versions, &text)? else {
-            checked.differences.push(Difference { path: BString::default(), what: "its listing is missing" });
+        let (listing, what) = match FileListing::read(versions, &text) {
+            Ok(listing) => (listing, "its listing is missing"),
+            Err(ListingError::Damaged { .. }) => (None, "its listing is damaged"),
+            Err(ListingError::Disk(error)) => return Err(error),
+        };
+        let Some(listing) = listing else {
+            checked.differences.push(Difference { path: BString::default(), what });
             return Ok(checked);
         };
         let recorded = ObjectId::from_hex(record.content.as_bytes());
@@ -53,7 +58,7 @@ pub fn check(versions: &Dir, name: &VersionName, record: &Record) -> Result<Chec
             Some(Kind::Directory) => {
                 let root = versions.descend(Path::new(&text))?;
                 check_files(&root, &listing, kind, record.writable, &mut checked)?;
-                find_extra(&root, &listing, BStr::new(""), &mut checked)?;
+                find_extra(&root, &listing, &mut checked)?;
             }
             _ => checked.differences.push(Difference { path: BString::default(), what: "missing" }),
         }
@@ -170,31 +175,35 @@ fn compare(
     }
 }
 
-/// Finds what is on disk and in no listing.
-fn find_extra(dir: &Dir, listing: &FileListing, below: &BStr, checked: &mut Checked) -> disk::Result<()> {
-    for name in dir.names()? {
-        use std::os::unix::ffi::OsStrExt as _;
-        let mut path = below.to_owned();
-        if !path.is_empty() {
-            path.push(b'/');
-        }
-        path.extend_from_slice(name.as_os_str().as_bytes());
-        let is_directory = dir.stat(&name)?.is_some_and(|stat| stat.kind == Kind::Directory);
-        let files = listing.files();
-        if is_directory {
-            let prefix = [path.as_slice(), b"/"].concat();
-            let index = files.partition_point(|file| file.path.as_slice() < prefix.as_slice());
-            if files.get(index).is_some_and(|file| file.path.starts_with(&prefix)) {
-                find_extra(&dir.descend(&name)?, listing, path.as_bstr(), checked)?;
+/// Finds what is on disk and in no listing. However deep the version is, only one directory is open at a time.
+fn find_extra(root: &Dir, listing: &FileListing, checked: &mut Checked) -> disk::Result<()> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let files = listing.files();
+    let mut directories = vec![BString::default()];
+    while let Some(below) = directories.pop() {
+        let dir = root.descend(on_disk(&below))?;
+        for name in dir.names()? {
+            let mut path = below.clone();
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name.as_os_str().as_bytes());
+            let is_directory = dir.stat(&name)?.is_some_and(|stat| stat.kind == Kind::Directory);
+            if is_directory {
+                let prefix = [path.as_slice(), b"/"].concat();
+                let index = files.partition_point(|file| file.path.as_slice() < prefix.as_slice());
+                if files.get(index).is_some_and(|file| file.path.starts_with(&prefix)) {
+                    directories.push(path);
+                    continue;
+                }
+            } else if files.binary_search_by(|file| file.path.as_slice().cmp(path.as_slice())).is_ok() {
                 continue;
             }
-        } else if files.binary_search_by(|file| file.path.as_slice().cmp(path.as_slice())).is_ok() {
-            continue;
-        }
-        if is_leftover(&name) {
-            checked.leftovers.push(path);
-        } else {
-            checked.differences.push(Difference { path, what: "is not in git" });
+            if is_leftover(&name) {
+                checked.leftovers.push(path);
+            } else {
+                checked.differences.push(Difference { path, what: "is not in git" });
+            }
         }
     }
     Ok(())

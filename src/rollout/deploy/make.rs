@@ -8,26 +8,29 @@ use bstr::ByteSlice as _;
 
 use super::planner::{fingerprint, submodules};
 use super::workshop::Workshop;
-use super::{Prepared, Provenance, Wanted, spec_of, variables};
+use super::{DeployRequest, Prepared, Provenance, Wanted, spec_of, variables};
 use crate::manifest;
-use crate::plan::{Action, Item, Refusal};
+use crate::plan::{Action, Consent, Item, Refusal};
 use crate::project::Project;
 use crate::rollout::commands::{Checks, verify};
+use crate::rollout::session::FolderId;
 use crate::rollout::{Events, Result, RolloutError, Session};
 use crate::source::folder::Folder;
 use crate::source::git::{ListOptions, Repository, Snapshot};
 use crate::source::{Contents, HashKind, Listing, Mode};
 use crate::stage::{self, CompleteVersion, Content, Export, Previous, Sharing, Staged, StagingFolder};
 use crate::target::Place;
-use crate::version::{Destination, FileListing, Record, Shelves, Stored, VersionName};
+use crate::version::{Destination, FileListing, ListingError, Record, Shelves, Stored, VersionName};
 
 impl Prepared {
-    /// Makes every version that the plan creates. Items whose content turns out to be on disk become relinks.
+    /// Makes every version that the plan creates. Items whose content turns out to be on disk become relinks, or
+    /// are refused where that was marked bad.
     pub(super) fn make(
         &mut self,
         session: &mut Session,
         project: &Project,
         snapshot: Option<&Snapshot<'_>>,
+        request: &DeployRequest,
         events: &dyn Events,
     ) -> Result<Vec<CompleteVersion>> {
         let staged = self.stage(session, project, snapshot, events)?;
@@ -42,9 +45,13 @@ impl Prepared {
                     events,
                 )?;
             }
-            if let Some(version) = self.place(index, staged)? {
+            if let Some(version) = self.place(index, staged, request.consent)? {
                 sealed.push(version);
             }
+        }
+        let refused = self.refused(request);
+        if !refused.is_empty() {
+            return Err(RolloutError::Refused(refused));
         }
         stage::make_durable(&sealed)?;
         let complete = sealed.into_iter().map(stage::Sealed::complete).collect::<Result<Vec<_>, _>>()?;
@@ -68,7 +75,7 @@ impl Prepared {
     ) -> Result<Vec<(usize, Staged)>> {
         let rollout = format!("r{}-{}", session.history.next_number(), std::process::id());
         let kind = project.repository().map_or(HashKind::Sha1, Repository::hash_kind);
-        let mut folders: HashMap<PathBuf, Arc<StagingFolder>> = HashMap::new();
+        let mut folders: HashMap<FolderId, Arc<StagingFolder>> = HashMap::new();
         let mut shelves = Shelves::default();
         let mut workshop = Workshop::new(project, snapshot, kind);
         // The first place is the repository's, whose contents are complete only when all is listed.
@@ -77,7 +84,7 @@ impl Prepared {
         let mut indices = Vec::new();
         for (index, (item, wanted)) in self.plan.items.iter().zip(&mut self.work).enumerate() {
             let Action::Create { name, .. } = &item.action else { continue };
-            session.claim(&item.destination)?;
+            let folder_id = session.claim(&item.destination)?;
             let (listing, folder) = match (wanted.folder.take(), snapshot) {
                 (Some(folder), _) => (folder.listing.clone(), Some(folder)),
                 (None, Some(snapshot)) => (list(wanted, snapshot)?, None),
@@ -103,7 +110,7 @@ impl Prepared {
             let record = Record { mode: content.mode.as_str().to_owned(), ..record };
             exports.push(Export {
                 destination: item.destination.clone(),
-                folder: staging_folder(&mut folders, &item.destination, &rollout)?,
+                folder: staging_folder(&mut folders, folder_id, &item.destination, &rollout)?,
                 previous: if content.mode == Mode::Directory { previous(&mut shelves, item)? } else { None },
                 content,
                 record,
@@ -142,11 +149,25 @@ impl Prepared {
         Ok(Some(stage::export(vec![export], &[&made.into_contents()], kind, events)?))
     }
 
-    /// Gives a staged version its final name, or finds that the disk holds it already: the item then relinks.
-    fn place(&mut self, index: usize, staged: Staged) -> Result<Option<stage::Sealed>> {
+    /// Gives a staged version its final name, or finds that the disk holds it already: the item then relinks, stays
+    /// as it is, or is refused because that content was marked bad.
+    fn place(&mut self, index: usize, staged: Staged, consent: Consent) -> Result<Option<stage::Sealed>> {
         let item = &mut self.plan.items[index];
         let Action::Create { name, adopt } = &item.action else { return Ok(None) };
         let (adopt, name) = (*adopt, name.clone());
+        let is_same =
+            |found: &Record| found.content == staged.record().content && found.mode == staged.record().mode;
+        let is_same_bad = |stored: &&Stored| stored.record.as_ref().is_some_and(is_same);
+        if let Some(bad) = self.work[index].bad.iter().find(is_same_bad).filter(|_| !consent.version_only) {
+            let (version, record) = (bad.name.clone(), bad.record.as_ref());
+            item.action = if consent.force {
+                Action::Relink { to: version, adopt, clear_mark: true, mark_bad: None, back: 0 }
+            } else {
+                let reason = record.and_then(|record| record.reason.clone());
+                Action::Refuse(Refusal::Bad { version, reason })
+            };
+            return Ok(None);
+        }
         for name in names(&self.provenance, &self.work[index], &name, &staged) {
             let text = name.to_string();
             if staged.versions().stat(&text)?.is_none() {
@@ -154,18 +175,17 @@ impl Prepared {
                 return Ok(Some(staged.seal(name)?));
             }
             let Some(found) = Record::read(staged.versions(), &text)? else { continue };
-            let is_same = found.content == staged.record().content && found.mode == staged.record().mode;
-            if is_same && !found.is_bad() {
+            if is_same(&found) {
                 // The same bytes under another fingerprint: remembered, so that the next run need not look.
                 let fingerprint = staged.record().fingerprint.clone();
                 let uses = staged.record().uses.clone();
                 Record { fingerprint, uses, ..found }.write(staged.versions())?;
-                item.action = Action::Relink { to: name, adopt, clear_mark: false, mark_bad: None, back: 0 };
+                item.action = if item.from.as_ref() == Some(&name) && !adopt {
+                    Action::Unchanged { version: name }
+                } else {
+                    Action::Relink { to: name, adopt, clear_mark: false, mark_bad: None, back: 0 }
+                };
                 return Ok(None);
-            }
-            if is_same {
-                let action = Action::Refuse(Refusal::Bad { version: name, reason: found.reason });
-                return Err(RolloutError::Refused(vec![Item { action, ..item.clone() }]));
             }
         }
         // Two contents whose ids begin alike: nobody will see this, and nobody loses anything.
@@ -217,16 +237,16 @@ fn list(wanted: &Wanted, snapshot: &Snapshot<'_>) -> Result<Listing> {
 }
 
 fn staging_folder(
-    folders: &mut HashMap<PathBuf, Arc<StagingFolder>>,
+    folders: &mut HashMap<FolderId, Arc<StagingFolder>>,
+    id: FolderId,
     destination: &Destination,
     rollout: &str,
 ) -> Result<Arc<StagingFolder>> {
-    let place = destination.versions_folder();
-    if let Some(folder) = folders.get(&place) {
+    if let Some(folder) = folders.get(&id) {
         return Ok(Arc::clone(folder));
     }
     let folder = Arc::new(StagingFolder::create(destination, rollout)?);
-    folders.insert(place, Arc::clone(&folder));
+    folders.insert(id, Arc::clone(&folder));
     Ok(folder)
 }
 
@@ -240,7 +260,11 @@ fn previous(shelves: &mut Shelves, item: &Item) -> Result<Option<Previous>> {
     let newest = || stored.iter().rev().find(|stored| is_usable(stored));
     let Some(stored) = active.or_else(newest) else { return Ok(None) };
     let Some(versions) = shelves.dir(&item.destination)? else { return Ok(None) };
-    let files = FileListing::read(versions, &stored.name.to_string())?;
+    let files = match FileListing::read(versions, &stored.name.to_string()) {
+        // There is nothing to share with a version that one cannot tell the files of.
+        Err(ListingError::Damaged { .. }) => None,
+        files => files?,
+    };
     let record = stored.record.clone();
     Ok(files.zip(record).map(|(files, record)| Previous { name: stored.name.clone(), record, files }))
 }

@@ -16,7 +16,7 @@ use crate::source::folder::Folder;
 use crate::source::git::{Snapshot, blob_id};
 use crate::target;
 use crate::transform;
-use crate::version::Ingredients;
+use crate::version::{Ingredients, Stored};
 
 use planner::Planner;
 use provenance::Provenance;
@@ -61,6 +61,8 @@ struct Wanted {
     shared: Vec<String>,
     /// What the source holds, where it is on disk: it has been listed to know what it is.
     folder: Option<Folder>,
+    /// The versions on disk that were marked bad, where what is active is not what is wanted.
+    bad: Vec<Stored>,
     /// Version names carry the content id, because the commit does not tell what is in them.
     is_uncommitted: bool,
 }
@@ -96,8 +98,8 @@ pub fn plan_deploy(
     let mut plan = Plan { kind: Kind::Deploy, items: Vec::new() };
     let mut work = Vec::new();
     for item in resolved.items {
-        let wanted = planner.wanted(item)?;
-        plan.items.push(planner.decide(&wanted)?);
+        let mut wanted = planner.wanted(item)?;
+        plan.items.push(planner.decide(&mut wanted)?);
         work.push(wanted);
     }
     Ok(Prepared { plan, missing: resolved.missing, provenance, work })
@@ -214,15 +216,20 @@ impl Prepared {
         if !refused.is_empty() {
             return Err(RolloutError::Refused(refused));
         }
+        let complete = self.make(&mut session, project, snapshot, request, events)?;
         let is_refused = |item: &&Item| matches!(item.action, Action::Refuse(_));
         let set_aside: Vec<Item> = self.plan.items.iter().filter(is_refused).cloned().collect();
-        let complete = self.make(&mut session, project, snapshot, events)?;
         let about = Switch {
             trigger: request.trigger.clone(),
             why: request.why.clone(),
             origin: Some(self.provenance.origin.clone()),
             revision: Some(self.provenance.revision.clone()),
             commit: Some(self.provenance.commit.clone()).filter(|commit| !commit.is_empty()),
+            manifest: match request.destination {
+                None => project.manifest_path.as_ref().map(ToString::to_string),
+                // It went to a place that the manifest does not know.
+                Some(_) => None,
+            },
             author: project.manifest.author.clone(),
             keep: self
                 .work

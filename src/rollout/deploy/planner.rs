@@ -81,7 +81,7 @@ impl<'a> Planner<'a> {
             pipeline,
         };
         let is_uncommitted = folder.is_some();
-        Ok(Wanted { item, ingredients, shared, folder, is_uncommitted })
+        Ok(Wanted { item, ingredients, shared, folder, bad: Vec::new(), is_uncommitted })
     }
 
     fn attributes_above(&mut self, item: &target::Item) -> Result<Vec<(BString, ObjectId)>> {
@@ -111,8 +111,8 @@ impl<'a> Planner<'a> {
             .map_err(|source| RolloutError::Source { target: item.target.clone(), source })
     }
 
-    /// Decides what happens to the destination of `wanted`.
-    pub(super) fn decide(&mut self, wanted: &Wanted) -> Result<Item> {
+    /// Decides what happens to the destination of `wanted`, and notes which versions behind it are bad.
+    pub(super) fn decide(&mut self, wanted: &mut Wanted) -> Result<Item> {
         let destination = &wanted.item.destination;
         let link = destination.link()?;
         let from = match &link {
@@ -132,6 +132,9 @@ impl<'a> Planner<'a> {
         if !is_settled {
             for stored in self.shelves.versions(destination)? {
                 newest = newest.max(stored.name.count());
+                if stored.is_bad() {
+                    wanted.bad.push(stored.clone());
+                }
                 if Some(&stored.name) != from.as_ref() {
                     others.push(self.candidate(wanted, stored));
                 }

@@ -1,5 +1,8 @@
 //! `git dist`: what a deploy makes, of which revision, from which repository, and what it refuses.
 
+mod commands;
+mod damage;
+mod going_back;
 mod refusals;
 mod repositories;
 mod revisions;

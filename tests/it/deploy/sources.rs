@@ -240,3 +240,15 @@ fn neighbours_whose_names_are_prefixes_keep_to_themselves() {
     let versions = json["items"][0]["versions"].as_array().unwrap();
     assert_eq!(versions.len(), 2, "{json:#}");
 }
+
+#[test]
+fn a_source_outside_of_the_project_is_not_deployed() {
+    let sandbox = Sandbox::new();
+    let repo = super::project(&sandbox, "project");
+    std::fs::write(sandbox.path().join("secret"), "secret\n").unwrap();
+    for source in ["../secret", "..", "x/../../secret"] {
+        let place = sandbox.root().join("leaked");
+        repo.dist(["--worktree", "--source", source, "--dest", place.to_str().unwrap()]).code(1);
+        assert!(!place.exists(), "{source}");
+    }
+}

@@ -1,0 +1,101 @@
+//! Deep trees, damaged files beside versions, repositories that cannot be read: none of them stops what has nothing
+//! to do with it.
+
+use std::fs;
+
+use super::{next, project};
+use crate::support::Sandbox;
+
+#[test]
+fn versions_deeper_than_a_process_may_open_files_are_checked_and_removed() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    let path = format!("{}f", "top/".repeat(200));
+    let manifest = br#"{ "version": 1, "targets": {
+        "top": { "source": "top", "destination": "{DEPLOY_ROOT}/top" },
+        "file": { "source": "dist.json", "destination": "{DEPLOY_ROOT}/file" } } }"#;
+    repo.import("deep", &[("100644", path.as_bytes(), b"deep\n"), ("100644", b"dist.json", manifest)]);
+    let dist = |arguments: &str| {
+        let script = format!("ulimit -n 128; exec git-dist {arguments}");
+        sandbox.run(sandbox.command("sh", repo.path()).args(["-c", &script]))
+    };
+    dist("").success();
+    dist("verify").success();
+    let run = dist("delete top -y").success();
+    assert!(!run.stderr().contains("warning"), "{}", run.snapshot());
+    let left = fs::read_dir(sandbox.root().join("versions")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("top")), "{left:?}");
+}
+
+#[test]
+fn a_damaged_listing_is_a_difference_that_a_repair_takes_away() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write("lib/a", "one\n");
+    repo.manifest(r#""lib": { "source": "lib", "destination": "{DEPLOY_ROOT}/lib" }"#);
+    repo.commit("first");
+    repo.dist([]).success();
+    let listing = sandbox.root().join(format!("versions/.{}.files", repo.version("lib", "HEAD")));
+    fs::write(&listing, "nonsense\n").unwrap();
+    repo.dist(["verify"]).code(4).prints("its listing is damaged");
+    let json = repo.dist(["verify", "--repair", "--json"]).success().json();
+    assert_eq!(json["items"][0]["differences"][0]["what"], "its listing is damaged", "{json:#}");
+    repo.dist(["verify"]).success();
+    fs::write(&listing, "nonsense\n").unwrap();
+    repo.write("lib/a", "two\n");
+    repo.commit("second");
+    repo.dist([]).success();
+    assert_eq!(fs::read_to_string(sandbox.root().join("lib/a")).unwrap(), "two\n");
+}
+
+#[test]
+fn a_repository_that_cannot_be_read_is_no_plain_folder() {
+    let sandbox = Sandbox::new();
+    let repo = project(&sandbox, "project");
+    repo.dist([]).success();
+    repo.write("tool", "not committed\n");
+    let config = repo.path().join(".git/config");
+    let before = fs::read_to_string(&config).unwrap();
+    fs::write(&config, "[core\n").unwrap();
+    repo.dist([]).code(1).says("configuration");
+    repo.dist(["show"]).code(1);
+    fs::write(&config, before).unwrap();
+    assert_eq!(fs::read_to_string(sandbox.root().join("bin/tool")).unwrap(), "one\n");
+    next(&repo, "two\n");
+    repo.dist([]).success();
+}
+
+#[test]
+fn a_killed_process_of_the_same_number_is_no_obstacle() {
+    let sandbox = Sandbox::new();
+    let repo = project(&sandbox, "project");
+    fs::create_dir_all(sandbox.root().join(".distman")).unwrap();
+    // What a process with the number of the next one, as in a container, left when it was killed.
+    let meta = sandbox.root().join(".distman");
+    let script = format!(
+        "for n in 0 1 2 3; do for f in pending.json epoch; do : > {}/.$f.$$-$n.tmp; done; done; exec git-dist",
+        meta.display()
+    );
+    sandbox.run(sandbox.command("sh", repo.path()).args(["-c", &script])).success();
+}
+
+#[test]
+fn two_folders_that_are_one_by_a_link_take_part_in_one_rollout() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write("a", "a\n");
+    repo.write("b", "b\n");
+    for place in [sandbox.root().to_owned(), sandbox.path().join("elsewhere")] {
+        fs::create_dir_all(place.join("bin")).unwrap();
+        std::os::unix::fs::symlink("bin", place.join("sbin")).unwrap();
+        let place = place.display();
+        repo.manifest(&format!(
+            r#""a": {{ "source": "a", "destination": "{place}/bin/a" }},
+               "b": {{ "source": "b", "destination": "{place}/sbin/b" }}"#
+        ));
+        repo.commit("next");
+        repo.dist([]).success();
+        assert_eq!(fs::read_to_string(format!("{place}/bin/b")).unwrap(), "b\n");
+    }
+}
