@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_DOCS=1 cargo test docs` writes again what these tests compare.
 
+mod complete;
 mod console;
 mod generated;
 mod picture;

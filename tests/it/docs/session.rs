@@ -52,11 +52,13 @@ impl Session {
 
 /// `text` without what differs from run to run, to compare it: times, hashes, and the width of columns.
 pub(super) fn comparable(text: &str) -> String {
-    static VARYING: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
+    static VARYING: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
         [
-            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
-            (r"\b[0-9a-f]{40}\b", "COMMIT"),
+            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
+            (r"\b([0-9a-f]{64}|[0-9a-f]{40})\b", "ID"),
             (r"\b[0-9a-f]{7}\b", "HASH"),
+            (r"git version [0-9.]+", "git version"),
+            (r"shared as (clones|hard links)", "shared"),
             (r"  +", "  "),
         ]
         .map(|(pattern, replacement)| (Regex::new(pattern).unwrap(), replacement))

@@ -1,0 +1,188 @@
+//! Pages written by hand leave nothing out.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use git_dist::manifest::Manifest;
+use regex::Regex;
+use serde_json::Value;
+
+use super::{path, read};
+
+/// Asserts that `page` mentions each of `names` in backticks.
+#[track_caller]
+fn assert_mentions(page: &str, names: impl IntoIterator<Item = impl AsRef<str>>) {
+    let text = read(page);
+    let missing: BTreeSet<String> = names
+        .into_iter()
+        .map(|name| name.as_ref().to_owned())
+        .filter(|name| !text.contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "{page} does not mention {missing:?}");
+}
+
+/// Every file of the program, as one text.
+static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+    let mut folders = vec![path("src")];
+    let mut text = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                text.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    text
+});
+
+/// What the first group of `pattern` matches in the program.
+fn in_program(pattern: &str) -> BTreeSet<String> {
+    let pattern = Regex::new(pattern).unwrap();
+    pattern.captures_iter(&PROGRAM).map(|captures| captures[1].to_owned()).collect()
+}
+
+/// The names of all properties in a schema.
+fn properties(schema: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::Object(properties)) = object.get("properties") {
+                found.extend(properties.keys().cloned());
+            }
+            found.extend(object.values().flat_map(properties));
+        }
+        Value::Array(list) => found.extend(list.iter().flat_map(properties)),
+        _ => {}
+    }
+    found
+}
+
+#[test]
+fn every_key_of_the_manifest_is_described() {
+    assert_mentions("docs/dist-json.md", properties(&git_dist::manifest::schema()));
+}
+
+#[test]
+fn the_manifests_of_the_documentation_are_manifests() {
+    static BLOCK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?s)```json\n(.*?)```").unwrap());
+    let text = read("docs/dist-json.md");
+    let blocks: Vec<&str> = BLOCK.captures_iter(&text).map(|block| block.get(1).unwrap().as_str()).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let parsed = Manifest::parse("dist.json", block.as_bytes());
+        let parsed = parsed.unwrap_or_else(|error| panic!("{error}\n{block}"));
+        assert!(parsed.warnings.is_empty(), "{:?}\n{block}", parsed.warnings);
+    }
+}
+
+#[test]
+fn every_json_document_is_described() {
+    let formats = in_program(r#""git-dist/([a-z-]+)""#);
+    assert!(formats.contains("plan"), "{formats:?}");
+    let text = read("docs/json.md");
+    for format in formats {
+        assert!(
+            text.contains(&format!("git-dist/{format}")),
+            "docs/json.md does not show `git-dist/{format}`"
+        );
+    }
+}
+
+#[test]
+fn every_variable_that_is_read_is_described() {
+    let mut names = in_program(r#"env::var(?:_os)?\("([A-Z_]+)"\)"#);
+    names.extend(in_program(r#"\b(?:get|name|value)\("([A-Z_]+)"\)"#));
+    assert!(names.contains("NO_COLOR"), "{names:?}");
+    assert!(names.contains("DEPLOY_ROOT"), "{names:?}");
+    assert_mentions("docs/environment.md", names.iter().filter(|name| name.len() > 1));
+    assert_mentions("docs/dist-json.md", in_program(r#""(GIT_DIST_[A-Z]+)""#));
+}
+
+#[test]
+fn every_field_on_disk_is_described() {
+    let field = Regex::new(r"(?m)^    pub (\w+): ").unwrap();
+    for (file, name) in [
+        ("version/record", "Record"),
+        ("version/record", "Recipe"),
+        ("history", "Rollout"),
+        ("history", "Change"),
+        ("lock", "Holder"),
+    ] {
+        let text = read(&format!("src/{file}.rs"));
+        let body =
+            text.split_once(&format!("pub struct {name} {{")).unwrap().1.split_once("\n}\n").unwrap().0;
+        assert_mentions("docs/on-disk.md", field.captures_iter(body).map(|field| field[1].to_owned()));
+    }
+}
+
+#[test]
+fn every_room_is_described() {
+    let rooms = Regex::new(r"(?m)^pub mod (\w+);").unwrap();
+    let library = read("src/lib.rs");
+    assert_mentions("docs/architecture.md", rooms.captures_iter(&library).map(|room| room[1].to_owned()));
+}
+
+#[test]
+fn every_dependency_is_described_with_its_licence() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["metadata", "--format-version=1", "--locked", "--offline"]).current_dir(path("."));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let package = |name: &Value| packages.iter().find(|package| package["name"] == *name).unwrap();
+    let page = read("docs/dependencies.md");
+    let own = package(&Value::from("git-dist"))["dependencies"].as_array().unwrap();
+    let mut rows = BTreeSet::new();
+    for dependency in own {
+        let licence = package(&dependency["name"])["license"].as_str().unwrap();
+        let row = format!("| `{}` | {licence} |", dependency["name"].as_str().unwrap());
+        assert!(page.contains(&row), "docs/dependencies.md has no row {row}");
+        rows.insert(row);
+    }
+    for line in page.lines().filter(|line| line.starts_with("| `")) {
+        assert!(
+            rows.iter().any(|row| line.starts_with(row)),
+            "docs/dependencies.md has a row too many: {line}"
+        );
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let heading = Regex::new(r"(?m)^#+ (.+)$").unwrap();
+    let pages = std::fs::read_dir(path("docs")).unwrap().map(|entry| entry.unwrap().file_name());
+    let pages = pages.filter_map(|name| {
+        name.to_str().filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"))
+    });
+    let mut broken = Vec::new();
+    for page in pages.chain(["README.md".to_owned(), "CHANGELOG.md".to_owned()]) {
+        let text = read(&page);
+        for target in link.captures_iter(&text).map(|captures| captures[1].to_owned()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
+            let file = if file.is_empty() { path(&page) } else { path(&page).parent().unwrap().join(file) };
+            let is_anchor = |title: &str| {
+                let plain = title.to_lowercase().replace(' ', "-");
+                plain.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).eq(anchor.chars())
+            };
+            let leads = file.exists()
+                && (anchor.is_empty()
+                    || heading
+                        .captures_iter(&std::fs::read_to_string(&file).unwrap())
+                        .any(|title| is_anchor(&title[1])));
+            if !leads {
+                broken.push(format!("{page}: {target}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
