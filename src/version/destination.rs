@@ -259,7 +259,7 @@ impl Shelves {
                     .into_iter()
                     .filter_map(|name| name.to_str().map(ToOwned::to_owned))
                     // Records and listings; no version's name ends like that.
-                    .filter(|name| !name.ends_with(".json") && !name.ends_with(".files"))
+                    .filter(|name| ![".json", ".files"].iter().any(|end| name.ends_with(end)))
                     .collect();
                 names.sort_unstable();
                 shelf.names.insert(names)
