@@ -11,7 +11,7 @@ const TARGETS: &str = r#""lib": { "source": "lib", "destination": "{DEPLOY_ROOT}
     "bin": { "source": "bin/*", "destination": "{DEPLOY_ROOT}/bin/%1" }"#;
 
 /// A repository with a folder and two files, deployed `rounds` times with new content each.
-fn deployed<'s>(sandbox: &'s Sandbox, rounds: usize) -> Repo<'s> {
+fn deployed(sandbox: &Sandbox, rounds: usize) -> Repo<'_> {
     let repo = sandbox.repo("project");
     repo.manifest(TARGETS);
     for round in 1..=rounds {

@@ -157,10 +157,9 @@ fn every_dependency_is_described_with_its_licence() {
 fn links_lead_somewhere() {
     let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
     let heading = Regex::new(r"(?m)^#+ (.+)$").unwrap();
-    let pages = std::fs::read_dir(path("docs")).unwrap().map(|entry| entry.unwrap().file_name());
-    let pages = pages.filter_map(|name| {
-        name.to_str().filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"))
-    });
+    let pages = std::fs::read_dir(path("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let is_page = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let pages = pages.filter(is_page).map(|path| format!("docs/{}", path.file_name().unwrap().display()));
     let mut broken = Vec::new();
     for page in pages.chain(["README.md".to_owned(), "CHANGELOG.md".to_owned()]) {
         let text = read(&page);
