@@ -415,7 +415,7 @@ pub(super) struct Completions {
 /// Print the manual, or install it where `git help dist` finds it
 #[derive(Clone, Debug, Args)]
 pub(super) struct Man {
-    /// Install the pages under ~/.local/share/man
+    /// Install the pages beside the program, in share/man next to its bin folder, or else in ~/.local/share/man
     #[arg(long)]
     pub(super) install: bool,
 }

@@ -1,6 +1,6 @@
 //! `git dist schema`, `completions` and `man`: what is made from the types and arguments themselves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::{Completions, Man, command};
 use super::context::Context;
@@ -47,22 +47,42 @@ pub(super) fn man(context: &Context<'_>, arguments: &Man) -> Result<u8, CliError
         context.printer.raw(&page)?;
         return Ok(DONE);
     }
-    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || std::env::home_dir().map(|home| home.join(".local/share"));
-    let Some(folder) = data.or_else(home) else {
-        return Err(CliError::Told {
-            message: "there is no home directory to install the manual in".to_owned(),
-            hint: Some("`git dist man > git-dist.1` writes the page here".to_owned()),
-            code: FAILED,
-        });
+    let (dir, is_found) = match beside_program().map(|folder| Dir::create_all(&folder)) {
+        Some(Ok(dir)) => (dir, true),
+        _ => (Dir::create_all(&users_folder()?)?, false),
     };
-    let folder = folder.join("man/man1");
-    let dir = Dir::create_all(&folder)?;
     for (name, page) in pages {
         dir.replace_file(format!("{name}.1"), &page)?;
     }
-    context.printer.talk(format!("installed the manual in {}; `git help dist` shows it", Shown(&folder)));
+    let folder = Shown(dir.path()).to_string();
+    let command = match folder.strip_suffix("/man1") {
+        Some(pages) if !is_found => format!("MANPATH={pages}: git help dist"),
+        _ => "git help dist".to_owned(),
+    };
+    context.printer.talk(format!("installed the manual in {folder}; `{command}` shows it"));
     Ok(DONE)
+}
+
+/// Where `man` looks for the manual of a program by itself: in `share/man` beside the `bin` folder that is on the
+/// `PATH` (manpath(1)). The folders of the system are left to its packages.
+fn beside_program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let is_ours = |bin: &PathBuf| bin.ends_with("bin") && bin.join("git-dist").is_file();
+    let bin = std::env::split_paths(&path).find(is_ours)?;
+    let prefix = bin.parent().filter(|prefix| ![Path::new("/"), Path::new("/usr")].contains(prefix))?;
+    Some(prefix.join("share/man/man1"))
+}
+
+/// Where the user's own data is.
+fn users_folder() -> Result<PathBuf, CliError> {
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::home_dir().map(|home| home.join(".local/share"));
+    let folder = data.or_else(home).ok_or_else(|| CliError::Told {
+        message: "there is no home directory to install the manual in".to_owned(),
+        hint: Some("`git dist man > git-dist.1` writes the page here".to_owned()),
+        code: FAILED,
+    })?;
+    Ok(folder.join("man/man1"))
 }
 
 /// The manual: one page for the command, one for each subcommand.

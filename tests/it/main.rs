@@ -10,6 +10,7 @@ mod export;
 mod hook;
 mod house;
 mod itself;
+mod manual;
 mod sandbox;
 mod support;
 mod together;

@@ -154,6 +154,18 @@ fn every_dependency_is_described_with_its_licence() {
 }
 
 #[test]
+fn the_commands_that_set_up_are_those_that_are_tested() {
+    let readme = read("README.md");
+    let block = readme.split_once("```sh\n").unwrap().1.split_once("```").unwrap().0;
+    let commands: Vec<&str> = block.lines().map(|line| line.split('#').next().unwrap().trim()).collect();
+    assert_eq!(commands, ["./setup", "cargo test"]);
+    let lines = read(".ci/run");
+    for command in commands {
+        assert!(lines.lines().any(|line| line.contains(command)), ".ci/run does not run `{command}`");
+    }
+}
+
+#[test]
 fn links_lead_somewhere() {
     let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
     let heading = Regex::new(r"(?m)^#+ (.+)$").unwrap();
