@@ -29,9 +29,9 @@ pub struct DiskError {
 }
 
 impl DiskError {
-    /// True if the path was not there.
+    /// True if the path was not there, also because what it goes through is no directory.
     pub fn is_not_found(&self) -> bool {
-        self.source.kind() == io::ErrorKind::NotFound
+        matches!(self.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 
     /// True if something of that name was there already.

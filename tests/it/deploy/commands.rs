@@ -19,10 +19,9 @@ fn project<'s>(sandbox: &'s Sandbox, verify: &str, after: &str) -> Repo<'s> {
 #[test]
 fn a_rollout_that_cannot_be_undone_is_not_reported_as_if_nothing_changed() {
     let sandbox = Sandbox::new();
-    let after = "rm -rf {DEPLOY_ROOT}/bin && echo x > {DEPLOY_ROOT}/bin && false";
+    let after = "cd {DEPLOY_ROOT}/.distman && rm pending.json && mkdir pending.json && false";
     let repo = project(&sandbox, "true", after);
     repo.dist([]).code(3).says("undoing it failed");
-    assert!(sandbox.root().join(".distman/pending.json").exists());
 }
 
 #[test]
