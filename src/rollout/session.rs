@@ -109,7 +109,7 @@ impl Session {
         let id = versions.inode()?;
         if !self.claimed.values().any(|known| *known == id) {
             if !path.starts_with(self.root.path()) {
-                self.lock.extend(Dir::open(&path)?, WAIT)?;
+                self.lock.extend(versions.descend(Path::new(""))?, WAIT)?;
             }
             stage::sweep(&versions)?;
         }
