@@ -59,3 +59,21 @@ fn commands_run_after_a_switch_and_not_after_a_prune() {
     repo.dist(["rollback"]).success();
     assert_eq!(ran(), before + 1);
 }
+
+#[test]
+fn a_build_that_reads_the_working_tree_is_done_again_when_that_changed() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write("tool", "one\n");
+    repo.write("build.sh", "echo first > \"$1\"\n");
+    repo.manifest(
+        r#""tool": { "source": "tool", "destination": "{DEPLOY_ROOT}/tool",
+             "pipeline": { "build": { "script": "sh build.sh {output}" } } }"#,
+    );
+    repo.commit("first");
+    repo.dist(["--worktree"]).success();
+    repo.dist(["--worktree"]).success().says("nothing to do");
+    repo.write("build.sh", "echo second > \"$1\"\n");
+    repo.dist(["--worktree"]).success();
+    assert_eq!(fs::read_to_string(sandbox.root().join("tool")).unwrap(), "second\n");
+}
