@@ -1,7 +1,7 @@
 //! A run under the lock, and the part of the road that every rollout takes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::commands::{Checks, after};
