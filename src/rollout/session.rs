@@ -75,6 +75,7 @@ impl Session {
         let meta = root.create()?;
         let lock =
             Lock::acquire(&meta, &Holder::me(kind.word()), WAIT, &mut |holder| events.waiting(holder))?;
+        meta.sweep_temporary()?;
         let history = History::read(&meta)?;
         let recovered = recover(&meta, &history)?;
         if recovered != Recovered::Nothing {

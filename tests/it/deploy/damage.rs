@@ -98,6 +98,9 @@ fn a_killed_process_of_the_same_number_is_no_obstacle() {
         meta.display()
     );
     sandbox.run(sandbox.command("sh", repo.path()).args(["-c", &script])).success();
+    let left = fs::read_dir(&meta).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().ends_with(".tmp")).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
