@@ -29,9 +29,9 @@ pub struct DiskError {
 }
 
 impl DiskError {
-    /// True if the path was not there.
+    /// True if the path was not there, also because what it goes through is no directory.
     pub fn is_not_found(&self) -> bool {
-        self.source.kind() == io::ErrorKind::NotFound
+        matches!(self.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 
     /// True if something of that name was there already.
@@ -249,6 +249,15 @@ impl Dir {
                 made => return Ok((temporary, made?)),
             }
         }
+    }
+
+    /// Removes the temporary files that killed processes left in this directory. The caller holds the lock under which
+    /// they are made.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or one of them not be removed.
+    pub fn sweep_temporary(&self) -> Result<()> {
+        self.names()?.iter().filter(|name| is_temporary(name)).try_for_each(|name| self.remove(name))
     }
 
     /// Reads a whole file without following a link, refusing anything larger than `limit` bytes.
@@ -746,6 +755,14 @@ pub fn temporary_name(name: &Path) -> PathBuf {
     temporary.push(name.file_name().unwrap_or_default());
     temporary.push(format!(".{}-{serial}.tmp", std::process::id()));
     PathBuf::from(temporary)
+}
+
+/// True for the names that [`temporary_name`] makes: `.<name>.<process>-<serial>.tmp`.
+pub fn is_temporary(name: &Path) -> bool {
+    let inner = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(".tmp"));
+    let numbers = inner.and_then(|inner| inner.rsplit_once('.')?.1.split_once('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(process, serial)| is_number(process) && is_number(serial))
 }
 
 fn at<'p>(act: &'static str, path: &'p Path) -> impl FnOnce(Errno) -> DiskError + use<'p> {

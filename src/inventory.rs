@@ -242,15 +242,16 @@ impl Inventory {
     }
 }
 
+/// Origin and path of the manifest that asked for a destination, as far as the history tells.
+type Asking<'h> = Option<(&'h str, &'h str)>;
+
 /// Destinations in the history with the target that changed them last. With a project, only those that its manifest
 /// asked for: another one of the same repository has its own.
 fn remembered<'h>(history: &'h History, project: Option<&Project>) -> BTreeMap<&'h str, &'h str> {
-    /// Origin and path of a manifest.
-    type Asking<'a> = (&'a str, &'a str);
     let asking = project.map(|project| {
         (project.origin(), project.manifest_path.as_ref().map(ToString::to_string).unwrap_or_default())
     });
-    let mut last: BTreeMap<&str, (&str, Option<Asking<'_>>)> = BTreeMap::new();
+    let mut last: BTreeMap<&str, (&str, Asking<'h>)> = BTreeMap::new();
     for rollout in &history.rollouts {
         // A rollback knows no origin of its own; the deploy before it does.
         let deployed =
@@ -260,7 +261,7 @@ fn remembered<'h>(history: &'h History, project: Option<&Project>) -> BTreeMap<&
             last.insert(&change.destination, (&change.target, deployed.or(before)));
         }
     }
-    let is_asked = |by: Option<Asking<'_>>| match &asking {
+    let is_asked = |by: Asking<'h>| match &asking {
         Some((origin, manifest)) => by == Some((origin.as_str(), manifest.as_str())),
         None => true,
     };

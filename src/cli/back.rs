@@ -49,7 +49,7 @@ pub(super) fn rollback(context: &Context<'_>, arguments: &Rollback) -> Result<u8
             if *after {
                 run.inventory.history.until(*rollout).activations().contains_key(path)
             } else {
-                found.items.iter().any(|change| change.destination == path)
+                found.items.iter().any(|change| !change.inactive && change.destination == path)
             }
         };
         selected.retain(touched);

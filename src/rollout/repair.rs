@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bstr::{BStr, ByteSlice as _};
 
 use super::{DeployRequest, Events, Report, Result, RolloutError, Session, Switch, plan_deploy};
+use crate::disk::Dir;
 use crate::plan::{Action, Item, Kind};
 use crate::project::{Opening, Project};
 use crate::source::git::{ListOptions, Repository, Snapshot, Submodules};
@@ -131,6 +132,7 @@ fn remake(
         stage::make_durable(&sealed)?;
         for version in sealed {
             version.replace()?;
+            Dir::open(&destination.versions_folder())?.sync()?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! A run under the lock, and the part of the road that every rollout takes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::commands::{Checks, after};
@@ -75,6 +75,7 @@ impl Session {
         let meta = root.create()?;
         let lock =
             Lock::acquire(&meta, &Holder::me(kind.word()), WAIT, &mut |holder| events.waiting(holder))?;
+        meta.sweep_temporary()?;
         let history = History::read(&meta)?;
         let recovered = recover(&meta, &history)?;
         if recovered != Recovered::Nothing {
@@ -109,7 +110,7 @@ impl Session {
         let id = versions.inode()?;
         if !self.claimed.values().any(|known| *known == id) {
             if !path.starts_with(self.root.path()) {
-                self.lock.extend(Dir::open(&path)?, WAIT)?;
+                self.lock.extend(versions.descend(Path::new(""))?, WAIT)?;
             }
             stage::sweep(&versions)?;
         }

@@ -128,6 +128,10 @@ pub fn sweep(versions: &Dir) -> disk::Result<()> {
     let is_version = |name: &str| names.contains(Path::new(name));
     for name in &names {
         let Some(text) = name.to_str() else { continue };
+        if disk::is_temporary(name) {
+            versions.remove(name)?;
+            continue;
+        }
         if text.starts_with(STAGING) {
             match versions.remove_all(name) {
                 Err(error) if error.source.kind() == ErrorKind::PermissionDenied => {}

@@ -274,11 +274,6 @@ impl Shelves {
         Ok(versions)
     }
 
-    /// Forgets what was read, after the folders were changed.
-    pub fn forget(&mut self) {
-        self.shelves.clear();
-    }
-
     fn shelf(&mut self, destination: &Destination) -> Result<Option<&mut Shelf>, DiskError> {
         let folder = destination.versions_folder();
         if !self.shelves.contains_key(&folder) {

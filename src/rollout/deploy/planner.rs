@@ -25,6 +25,8 @@ pub(super) struct Planner<'a> {
     ancestries: HashMap<String, Ancestry>,
     /// Attribute files above a folder of the repository, which thousands of items may share.
     attributes: HashMap<BString, Vec<(BString, ObjectId)>>,
+    /// Content id of the whole working tree, once it was needed.
+    worktree: Option<String>,
 }
 
 impl<'a> Planner<'a> {
@@ -42,6 +44,7 @@ impl<'a> Planner<'a> {
             shelves: Shelves::default(),
             ancestries: HashMap::new(),
             attributes: HashMap::new(),
+            worktree: None,
         }
     }
 
@@ -55,16 +58,15 @@ impl<'a> Planner<'a> {
             let variables = variables(self.provenance, &item);
             let environment = &self.project.environment;
             let ingredients = transform::ingredients(&item.target, &steps, environment, &variables)?;
-            // What a command reads beside its input is the revision.
-            let tree = self.snapshot.filter(|_| transform::needs_checkout(&steps));
-            let tree = tree.map(|snapshot| snapshot.revision().tree.to_string()).unwrap_or_default();
-            Some(format!("{ingredients} {tree}"))
+            let needs_checkout = transform::needs_checkout(&steps);
+            let beside = if needs_checkout { self.checkout(&item.target)? } else { String::new() };
+            Some(format!("{ingredients} {beside}"))
         };
         let (object, attributes, folder) = match &item.place {
             Place::Git(node) => (node.id, self.attributes_above(&item)?, None),
             Place::Disk { path, .. } => {
                 let folder = self.list_folder(&item, path)?;
-                let kind = self.project.repository().map_or(HashKind::Sha1, Repository::hash_kind);
+                let kind = self.hash_kind();
                 (content_of(kind, &folder), Vec::new(), Some(folder))
             }
         };
@@ -84,6 +86,24 @@ impl<'a> Planner<'a> {
         Ok(Wanted { item, ingredients, shared, folder, bad: Vec::new(), is_uncommitted })
     }
 
+    fn hash_kind(&self) -> HashKind {
+        self.project.repository().map_or(HashKind::Sha1, Repository::hash_kind)
+    }
+
+    /// The id of what a command can read beside its input: the revision, or the working tree.
+    fn checkout(&mut self, target: &str) -> Result<String> {
+        if let (Some(snapshot), false) = (self.snapshot, self.project.from_worktree) {
+            return Ok(snapshot.revision().tree.to_string());
+        }
+        if let (None, Some(top)) = (&self.worktree, self.project.worktree()) {
+            let kind = self.hash_kind();
+            let folder = Folder::list(top, kind, &[".git".to_owned()])
+                .map_err(|source| RolloutError::Source { target: target.to_owned(), source })?;
+            self.worktree = Some(content_of(kind, &folder).to_string());
+        }
+        Ok(self.worktree.clone().unwrap_or_default())
+    }
+
     fn attributes_above(&mut self, item: &target::Item) -> Result<Vec<(BString, ObjectId)>> {
         let Some(snapshot) = self.snapshot else { return Ok(Vec::new()) };
         let end = item.source.rfind_byte(b'/').unwrap_or(0);
@@ -99,7 +119,7 @@ impl<'a> Planner<'a> {
     }
 
     fn list_folder(&self, item: &target::Item, path: &std::path::Path) -> Result<Folder> {
-        let kind = self.project.repository().map_or(HashKind::Sha1, Repository::hash_kind);
+        let kind = self.hash_kind();
         let junk = if self.request.all { &[][..] } else { &JUNK[..] };
         let own = [".git".to_owned()];
         let ignore: Vec<String> = own

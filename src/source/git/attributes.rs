@@ -25,6 +25,8 @@ pub(super) struct AttributeStack {
 pub(super) struct Attributes {
     pub(super) export_ignore: bool,
     pub(super) conversion: Conversion,
+    /// A filter that is named and not configured: it changes nothing until it is.
+    pub(super) idle_filter: Option<String>,
 }
 
 /// How a blob's bytes are changed on their way to the disk.
@@ -143,7 +145,12 @@ impl AttributeStack {
                 ("filter", StateRef::Value(_)) => {
                     // A filter that is not configured leaves the content as stored, as in git; a git-lfs pointer
                     // is looked at all the same, because it must not pass for content.
-                    found.conversion.filter = value.filter(|name| name == "lfs" || has_driver(name));
+                    match value {
+                        Some(name) if name == "lfs" || has_driver(&name) => {
+                            found.conversion.filter = Some(name);
+                        }
+                        idle => found.idle_filter = idle,
+                    }
                 }
                 _ => {}
             }
@@ -187,7 +194,7 @@ mod tests {
         let mut stack = AttributeStack::new();
         stack.enter("".into(), Some(b"* text=auto\n*.sh eol=lf\n*.png binary filter=unknown\n"));
         for path in ["a", "a.sh", "b.png"] {
-            assert_eq!(query(&mut stack, path), Attributes::default(), "{path}");
+            assert_eq!(query(&mut stack, path).conversion, Conversion::default(), "{path}");
         }
     }
 }

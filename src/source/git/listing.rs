@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
 
-use super::attributes::AttributeStack;
 pub use super::attributes::Conversion;
+use super::attributes::{AttributeStack, Attributes};
 use super::content::GitContents;
 use super::snapshot::{Mode, Node, Snapshot, join, read_checked, read_tree};
 use super::subst::Subst;
@@ -276,8 +276,8 @@ impl Walk<'_> {
                     self.submodule(place, entry_path.as_bstr(), entry_below.as_bstr(), node.id)?;
                 }
                 _ => {
-                    let conversion = Some(attributes.conversion);
-                    self.leaf(place, entry_path.as_bstr(), entry_below.as_bstr(), *node, conversion)?;
+                    let attributes = Some(attributes);
+                    self.leaf(place, entry_path.as_bstr(), entry_below.as_bstr(), *node, attributes)?;
                 }
             }
         }
@@ -303,22 +303,24 @@ impl Walk<'_> {
         path: &BStr,
         below: &BStr,
         node: Node,
-        conversion: Option<Conversion>,
+        attributes: Option<Attributes>,
     ) -> Result<()> {
         let (mode, id) = (node.mode, node.id);
         if mode == Mode::Submodule {
             return self.submodule(place, path, below, id);
         }
-        let conversion = match conversion {
-            _ if mode == Mode::Symlink => None,
-            Some(conversion) => self.tables.conversion(conversion),
+        let attributes = match attributes {
+            _ if mode == Mode::Symlink => Attributes::default(),
+            Some(attributes) => attributes,
             None => {
                 let drivers = &self.tables.drivers;
                 let has_driver = |name: &str| drivers.iter().any(|driver| driver.name == name);
-                let conversion = self.tables.attributes.query(path, false, has_driver).conversion;
-                self.tables.conversion(conversion)
+                self.tables.attributes.query(path, false, has_driver)
             }
         };
+        let conversion = self.tables.conversion(attributes.conversion);
+        // Once it is configured, it decides the bytes.
+        self.listing.uses.extend(attributes.idle_filter.map(|filter| format!("filter.{filter}")));
         if let Some(index) = conversion {
             let conversion = &self.tables.conversions[index];
             if conversion.subst {

@@ -67,6 +67,26 @@ fn a_repository_that_cannot_be_read_is_no_plain_folder() {
 }
 
 #[test]
+fn a_folder_that_became_a_file_hides_nothing_else() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write("tool", "one\n");
+    repo.manifest(r#""tool": { "source": "tool", "destination": "{DEPLOY_ROOT}/old/tool" }"#);
+    repo.commit("first");
+    repo.dist([]).success();
+    repo.manifest(r#""tool": { "source": "tool", "destination": "{DEPLOY_ROOT}/new/tool" }"#);
+    repo.commit("second");
+    fs::remove_dir_all(sandbox.root().join("old")).unwrap();
+    fs::write(sandbox.root().join("old"), "a file\n").unwrap();
+    repo.dist([]).success();
+    repo.dist(["show"]).success().prints("/new/tool");
+    repo.dist(["log"]).success();
+    repo.manifest(r#""tool": { "source": "tool", "destination": "{DEPLOY_ROOT}/old/tool" }"#);
+    repo.commit("third");
+    repo.dist([]).code(1).says("Not a directory");
+}
+
+#[test]
 fn a_killed_process_of_the_same_number_is_no_obstacle() {
     let sandbox = Sandbox::new();
     let repo = project(&sandbox, "project");
@@ -78,6 +98,9 @@ fn a_killed_process_of_the_same_number_is_no_obstacle() {
         meta.display()
     );
     sandbox.run(sandbox.command("sh", repo.path()).args(["-c", &script])).success();
+    let left = fs::read_dir(&meta).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().ends_with(".tmp")).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

@@ -131,3 +131,21 @@ fn what_a_killed_run_left_is_undone_before_anything_is_decided() {
     repo.dist([]).success();
     assert_eq!(sandbox.active("bin/tool"), format!("versions/{second}"));
 }
+
+#[test]
+fn a_rollout_that_switched_nothing_has_nothing_to_take_back() {
+    let sandbox = Sandbox::new();
+    let repo = project(&sandbox, "project");
+    repo.dist([]).success();
+    for text in ["two\n", "three\n", "four\n"] {
+        next(&repo, text);
+        repo.dist([]).success();
+    }
+    repo.dist(["prune", "--keep", "1"]).success();
+    assert_eq!(sandbox.history().len(), 5);
+    next(&repo, "five\n");
+    repo.dist([]).success();
+    let active = sandbox.active("bin/tool");
+    repo.dist(["rollback", "--rollout", "r5"]).code(1).says("nothing to go back from");
+    assert_eq!(sandbox.active("bin/tool"), active);
+}

@@ -28,6 +28,21 @@ while (1) {
 "#;
 
 #[test]
+fn a_filter_that_is_configured_later_makes_a_new_version() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write(".gitattributes", "x filter=up\n");
+    repo.write("x", "abc\n");
+    repo.manifest(r#""x": { "source": "x", "destination": "{DEPLOY_ROOT}/x" }"#);
+    repo.commit("first");
+    repo.dist([]).success();
+    repo.dist([]).success().says("nothing to do");
+    repo.git(["config", "filter.up.smudge", "tr a-z A-Z"]);
+    repo.dist([]).success();
+    assert_eq!(std::fs::read_to_string(sandbox.root().join("x")).unwrap(), "ABC\n");
+}
+
+#[test]
 fn a_smudge_filter_runs_and_an_unknown_one_leaves_the_content() {
     let sandbox = Sandbox::new();
     let entries: &[(&str, &[u8], &[u8])] = &[
