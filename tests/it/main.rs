@@ -14,3 +14,4 @@ mod sandbox;
 mod support;
 mod together;
 mod transform;
+mod web;
