@@ -89,6 +89,9 @@ impl CliError {
                 let more = items.len().saturating_sub(20);
                 lines.chain((more > 0).then(|| format!("... and {more} more"))).collect()
             }
+            Self::Rollout(RolloutError::After { again: Some(again), .. }) => {
+                vec![format!("the commands ran again for what is active now, and failed too: {again}")]
+            }
             Self::Project(ProjectError::Manifest { source, .. })
             | Self::Rollout(RolloutError::Project(ProjectError::Manifest { source, .. })) => {
                 source.snippet().into_iter().collect()
@@ -114,6 +117,7 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
         RolloutError::Lock(LockError::Held { .. }) => Some("try again when it is done".to_owned()),
         RolloutError::Project(source) => source.hint(),
         RolloutError::Target(source) => source.hint(),
+        RolloutError::Verify { source, .. } | RolloutError::After { source, .. } => source.hint(),
         RolloutError::Inventory(source) => source.hint(),
         RolloutError::Disk(source) if source.source.kind() == std::io::ErrorKind::PermissionDenied => {
             Some("`DEPLOY_ROOT=DIR git dist` deploys to another place".to_owned())

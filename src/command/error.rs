@@ -81,6 +81,18 @@ impl CommandError {
         matches!(self, Self::Interrupted { .. })
     }
 
+    /// What happened, without what the command printed; `None` where it did not come to print anything.
+    pub fn in_short(&self) -> Option<String> {
+        match self {
+            Self::Failed { command, status, .. } => Some(format!("`{}` {}", shown(command), Ending(*status))),
+            Self::TimedOut { command, limit, .. } => {
+                let limit = humantime::format_duration(*limit);
+                Some(format!("`{}` did not end within {limit}", shown(command)))
+            }
+            _ => None,
+        }
+    }
+
     /// The next step, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -8,6 +8,7 @@ use jsonc_parser::common::{Range, Ranged};
 
 use super::document::{Document, key_range, member};
 use super::error::{Diagnostic, ManifestError, quoted};
+use super::target_spec::tidy;
 use super::{Action, Manifest, Pattern, Pipeline, TargetSpec, Template};
 
 /// Linux takes no longer path, and no pattern needs more.
@@ -56,13 +57,6 @@ pub(super) fn check(
         }
     }
     Ok(())
-}
-
-/// The destination with single slashes and no empty steps, to compare it.
-fn tidy(destination: &str) -> String {
-    let names: Vec<_> = destination.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
-    let root = if destination.starts_with('/') { "/" } else { "" };
-    format!("{root}{}", names.join("/"))
 }
 
 /// The bytes of the first component that is `..`.
@@ -225,6 +219,26 @@ impl TargetCheck<'_> {
                     quoted(self.name),
                     quoted(path)
                 );
+                return Err(self.error("shared", path, None, message).into());
+            }
+        }
+        let paths = target.shared_paths();
+        for (index, path) in paths.iter().enumerate() {
+            let others = paths.iter().enumerate().filter(|(other, _)| *other != index);
+            let is_inside = |outer: &str| {
+                path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            if let Some((_, outer)) = others.into_iter().find(|(_, outer)| is_inside(outer)) {
+                let name = quoted(self.name);
+                let message = if outer == path {
+                    format!("`shared` of target {name} names {} twice", quoted(path))
+                } else {
+                    format!(
+                        "`shared` of target {name} names {}, which lies inside {}",
+                        quoted(path),
+                        quoted(outer)
+                    )
+                };
                 return Err(self.error("shared", path, None, message).into());
             }
         }

@@ -31,7 +31,8 @@ pub struct TargetSpec {
     /// replace them.
     #[schemars(with = "Option<IndexMap<String, StepFields>>")]
     pub pipeline: Option<Pipeline>,
-    /// Paths inside a version that are links to data which outlives versions.
+    /// Paths inside a version that are links to data which outlives versions. What the source holds there is what
+    /// the data begins with; where it holds nothing, that is an empty folder.
     #[serde(default, deserialize_with = "text_list::list")]
     #[schemars(with = "Option<TextList>")]
     pub shared: Vec<String>,
@@ -51,10 +52,22 @@ impl TargetSpec {
         Pattern::parse(&self.source)
     }
 
+    /// The shared paths with single slashes, and none at the end.
+    pub fn shared_paths(&self) -> Vec<String> {
+        self.shared.iter().map(|path| tidy(path)).collect()
+    }
+
     /// The destination as a template.
     pub fn template(&self) -> Template<'_> {
         Template::parse(&self.destination)
     }
+}
+
+/// The path with single slashes and no empty steps.
+pub(super) fn tidy(path: &str) -> String {
+    let names: Vec<_> = path.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+    let root = if path.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", names.join("/"))
 }
 
 /// Null is as good as absent, as in distman.

@@ -4,11 +4,41 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Events, Result, RolloutError};
-use crate::command::{self, Background, Command, Program, fill};
+use crate::causes::chain;
+use crate::command::{self, Background, Command, CommandError, FillError, Program, fill};
 use crate::manifest::{Manifest, TargetSpec};
 use crate::project::Project;
 use crate::stage::Staged;
 use crate::transform;
+
+/// Why a command of `verify` or `after` did not say that all is well.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A placeholder in it cannot be filled in.
+    #[error(transparent)]
+    Fill(#[from] FillError),
+    /// It failed, or could not be run.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+impl CheckError {
+    /// The error with its causes in one line, without what the command printed.
+    pub fn in_short(&self) -> String {
+        match self {
+            Self::Command(error) => error.in_short().unwrap_or_else(|| chain(self)),
+            Self::Fill(_) => chain(self),
+        }
+    }
+
+    /// The next step, if there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Command(error) => error.hint(),
+            Self::Fill(error) => error.hint(),
+        }
+    }
+}
 
 /// What deploying a target runs on this machine, in words: steps of its pipeline that start programs, `verify` and
 /// `after`.
@@ -25,27 +55,25 @@ pub fn commands_of(manifest: &Manifest, spec: &TargetSpec) -> Vec<String> {
 pub(super) struct Checks<'a> {
     pub(super) project: &'a Project,
     pub(super) spec: &'a TargetSpec,
-    /// The target, for messages.
-    pub(super) target: &'a str,
     /// `GIT_DIST_*`.
     pub(super) variables: &'a BTreeMap<String, String>,
 }
 
-/// Runs the `verify` commands of a target on a staged version, in its folder. `{staged}` is its path.
-pub(super) fn verify(checks: &Checks<'_>, staged: &Staged, events: &dyn Events) -> Result<()> {
+/// Runs the `verify` commands of the target `target` on a staged version, in its folder. `{staged}` is its path.
+pub(super) fn verify(checks: &Checks<'_>, target: &str, staged: &Staged, events: &dyn Events) -> Result<()> {
     let path = staged.path();
     let directory =
         if path.is_dir() { path.clone() } else { path.parent().map_or(path.clone(), Path::to_owned) };
     let path = path.into_os_string();
     let own = |name: &str| (name == "staged").then(|| path.clone());
     for line in &checks.spec.verify {
-        checks.run(line, &own, &directory, Background::Stop, events).map_err(|source| {
-            RolloutError::Verify {
-                target: checks.target.to_owned(),
+        checks.run(line, &own, &directory, Background::Stop, &|| events.is_interrupted()).map_err(
+            |source| RolloutError::Verify {
+                target: target.to_owned(),
                 destination: staged.destination().path().to_owned(),
                 source,
-            }
-        })?;
+            },
+        )?;
     }
     Ok(())
 }
@@ -54,14 +82,10 @@ pub(super) fn verify(checks: &Checks<'_>, staged: &Staged, events: &dyn Events) 
 pub(super) fn after(
     checks: &Checks<'_>,
     root: &Path,
-    events: &dyn Events,
-) -> Result<(), (String, crate::causes::BoxError)> {
-    for line in &checks.spec.after {
-        checks
-            .run(line, &|_| None, root, Background::Keep, events)
-            .map_err(|source| (format!("`{line}` of target `{}` failed", checks.target), source))?;
-    }
-    Ok(())
+    interrupted: &(dyn Fn() -> bool + Sync),
+) -> Result<(), CheckError> {
+    let run = |line: &String| checks.run(line, &|_| None, root, Background::Keep, interrupted);
+    checks.spec.after.iter().try_for_each(run)
 }
 
 impl Checks<'_> {
@@ -71,8 +95,8 @@ impl Checks<'_> {
         own: &dyn Fn(&str) -> Option<std::ffi::OsString>,
         directory: &Path,
         background: Background,
-        events: &dyn Events,
-    ) -> Result<(), crate::causes::BoxError> {
+        interrupted: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), CheckError> {
         let environment = &self.project.environment;
         let values = |name: &str| {
             let variable = || self.variables.get(name).cloned();
@@ -90,7 +114,7 @@ impl Checks<'_> {
             time_limit: None,
             background,
         };
-        command::run(&command, &|| events.is_interrupted())?;
+        command::run(&command, interrupted)?;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! There is one road. A deploy plans, stages and completes versions; then it, like rollback, use, reset and
 //! delete, goes through [`Session::switch`]: journal, links, history, dist info, change stamp, prune.
 
+mod after;
 mod back;
 mod commands;
 mod deploy;
@@ -15,7 +16,7 @@ mod unattended;
 use std::path::PathBuf;
 
 pub use back::{Choice, carry_out, plan_choice};
-pub use commands::commands_of;
+pub use commands::{CheckError, commands_of};
 pub use deploy::{DeployRequest, Prepared, plan_deploy};
 
 pub use diff::{Change, FileChange};
@@ -25,7 +26,6 @@ pub use suggest::suggest;
 pub use unattended::{Unattended, deploy_unattended};
 
 use crate::activate::{ActivateError, Recovered};
-use crate::causes::BoxError;
 use crate::disk::{DiskError, Shown};
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
@@ -91,16 +91,19 @@ pub enum RolloutError {
         destination: PathBuf,
         /// What failed.
         #[source]
-        source: BoxError,
+        source: CheckError,
     },
     /// An `after` command failed; the whole rollout was undone.
-    #[error("the rollout was undone, because {what}")]
+    #[error("the rollout was undone, because an `after` command of target `{target}` failed")]
     After {
-        /// Which command of which target.
-        what: String,
-        /// How it failed.
+        /// The target's name.
+        target: String,
+        /// How the commands did that ran again after that, if they failed: what is active and what a server serves may
+        /// differ.
+        again: Option<String>,
+        /// What failed.
         #[source]
-        source: BoxError,
+        source: CheckError,
     },
     /// A target runs commands of the manifest, and nobody is there to allow it; nothing was changed.
     #[error("target `{target}` runs commands ({}), which is not allowed without a person", commands.join(", "))]

@@ -1,13 +1,13 @@
 //! A run under the lock, and the part of the road that every rollout takes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::commands::{Checks, after};
+use super::after::{After, Failure};
 use super::{Events, Report, Result, RolloutError};
 use crate::activate::{ActivateError, Activation, Mark, Recovered, Swap, activate, is_pending, recover};
-use crate::causes::{BoxError, chain};
+use crate::causes::chain;
 use crate::disk::{Dir, DiskError, Filesystems};
 use crate::history::{self, Change, History, Rollout};
 use crate::lock::{Holder, Lock};
@@ -59,7 +59,7 @@ pub struct Switch {
     pub version_only: bool,
     /// For each target that a deploy knows: the group it flips with, or none. Others stay as they are.
     pub groups: HashMap<String, Option<String>>,
-    /// What `after` commands see besides distman.env.
+    /// What `after` commands see besides distman.env; empty if nothing new is deployed.
     pub variables: BTreeMap<String, String>,
 }
 
@@ -163,16 +163,23 @@ impl Session {
                 groups: &groups,
             },
         )?;
-        if let Some(project) = project
-            && let Err((what, source)) = self.after(project, &report.items, about, events)
+        let items = if about.version_only { &[][..] } else { &report.items[..] };
+        let after = project.map(|project| {
+            let (root, variables) = (self.root.path(), &about.variables);
+            After { project, root, items, variables }
+        });
+        if let Some(after) = &after
+            && let Err(Failure { target, source }) = after.run(events)
         {
             if let Err(stuck) = activated.undo() {
                 return Err(ActivateError::Stuck(Box::new(stuck)).into());
             }
             // What failed is the command; without its marks the versions are only tried again.
-            let reason = format!("{what}: {}", chain(&*source));
+            let reason = format!("`after` of target `{target}`: {}", source.in_short());
             let _ = self.give_up(activated.rollout(), fresh, &reason);
-            return Err(RolloutError::After { what, source });
+            let failed_again = after.run_again(&target).err();
+            let again = failed_again.map(|failure| failure.source.in_short());
+            return Err(RolloutError::After { target, again, source });
         }
         if let Some(unfinished) = activated.commit()? {
             report.warnings.push(chain(&unfinished));
@@ -246,28 +253,6 @@ impl Session {
                 }
             }
         }
-    }
-
-    /// Runs the `after` commands of every target of which a destination shows something else now.
-    fn after(
-        &self,
-        project: &Project,
-        items: &[Item],
-        about: &Switch,
-        events: &dyn Events,
-    ) -> Result<(), (String, BoxError)> {
-        let mut told = BTreeSet::new();
-        for item in items.iter().filter(|item| item.action.is_switch() && !about.version_only) {
-            let Some(spec) = project.manifest.targets.get(&item.target) else { continue };
-            if !spec.after.is_empty() && told.insert(&item.target) {
-                let mut variables = about.variables.clone();
-                variables.insert("GIT_DIST_TARGET".to_owned(), item.target.clone());
-                variables.insert("GIT_DIST_DESTINATION".to_owned(), item.destination.as_str().to_owned());
-                let checks = Checks { project, spec, target: &item.target, variables: &variables };
-                after(&checks, self.root.path(), events)?;
-            }
-        }
-        Ok(())
     }
 
     /// Marks the versions of an undone rollout bad, and logs why it was undone.

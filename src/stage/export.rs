@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bstr::{BStr, BString, ByteSlice as _};
+use bstr::{BString, ByteSlice as _};
 
 use super::share::Sharing;
-use super::write::{Output, Written, split, write};
-use super::{Content, Progress, StageError, Staged, StagingFolder, content_of};
-use crate::disk::{Dir, on_disk};
+use super::shared;
+use super::write::{Output, Written, write};
+use super::{Content, Progress, StageError, Staged, StagingFolder, VERSION_DEPTH, content_of};
+use crate::disk::Dir;
 use crate::source::git::blob_id;
 use crate::source::{Contents, Entry, HashKind, Mode};
 use crate::version::{Destination, FileListing, ListedFile, Record, VersionName};
@@ -66,8 +67,11 @@ pub fn export(
         export.content.mode = Mode::Directory;
         Mode::Directory.as_str().clone_into(&mut export.record.mode);
     }
+    exports.iter().try_for_each(shared::check)?;
     let names: Vec<String> = exports.iter().map(|export| export.folder.next_name()).collect();
-    let kept: Vec<Vec<Entry>> = exports.iter().map(entries_to_write).collect();
+    let kept: Vec<Vec<Entry>> = exports.iter().map(shared::without_shared).collect();
+    let begun: Vec<Vec<Entry>> = exports.iter().map(shared::beginnings).collect();
+    let begun_names: Vec<String> = names.iter().map(|name| begin_name(name)).collect();
     let output = |((export, name), entries)| {
         let Export { content, folder, .. }: &Export = export;
         let name: &String = name;
@@ -87,7 +91,13 @@ pub fn export(
             mtime: export.mtime,
         }
     };
-    let outputs: Vec<Output<'_>> = exports.iter().zip(&names).zip(&kept).map(output).collect();
+    let mut outputs: Vec<Output<'_>> = exports.iter().zip(&names).zip(&kept).map(output).collect();
+    for ((export, name), entries) in exports.iter().zip(&begun_names).zip(&begun) {
+        if !entries.is_empty() {
+            let plain = copy(&export.content, entries, &export.folder.folder, name, export.mtime);
+            outputs.push(Output { mode: Mode::Directory, ..plain });
+        }
+    }
     let written = write(&outputs, contents, progress)?;
     drop(outputs);
     let results = written.into_iter().zip(exports).zip(names);
@@ -106,34 +116,36 @@ pub fn copy_out(
     mtime: i64,
     progress: &dyn Progress,
 ) -> Result<(), StageError> {
-    let output = Output {
+    write(&[copy(content, &content.listing.entries, dir, name, mtime)], contents, progress)?;
+    Ok(())
+}
+
+/// Some of `content` as plain files of their own, which may be written to.
+fn copy<'o>(
+    content: &'o Content,
+    entries: &'o [Entry],
+    dir: &'o Dir,
+    name: &'o str,
+    mtime: i64,
+) -> Output<'o> {
+    Output {
         dir,
         name,
         mode: content.mode,
         root: content.listing.root.as_bstr(),
-        entries: &content.listing.entries,
+        entries,
         store: content.store,
         directories: &[],
         sharing: Sharing::Copy,
         previous: None,
         link_prefix: "",
         mtime,
-    };
-    write(&[output], contents, progress)?;
-    Ok(())
+    }
 }
 
-/// The entries that are written: all but those that a shared path stands for.
-fn entries_to_write(export: &Export) -> Vec<Entry> {
-    let is_shared = |path: &BStr| {
-        let below = |shared: &String| {
-            path == shared.as_str()
-                || path.strip_prefix(shared.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
-        };
-        export.shared.iter().any(below)
-    };
-    let entries = &export.content.listing.entries;
-    entries.iter().filter(|entry| !is_shared(entry.path.as_bstr())).cloned().collect()
+/// Where the data that shared paths begin with is written, beside the staged version `inner`.
+fn begin_name(inner: &str) -> String {
+    format!("{inner}.shared")
 }
 
 /// Links the shared paths in, and fills what the record could not know before.
@@ -147,20 +159,16 @@ fn finish(
     record.mtimes = written.iter().filter_map(|file| file.mtime).collect();
     record.bytes = written.iter().map(|file| file.size).sum();
     let mut files: Vec<ListedFile> = written.into_iter().map(|file| file.file).collect();
-    if content.mode == Mode::Directory {
-        for path in &shared {
-            let depth = path.matches('/').count() + 2;
-            let text = format!("{}shared/{}/{path}", "../".repeat(depth), destination.base());
-            let (parent, name) = split(BStr::new(path.as_bytes()));
-            let root = folder.folder.descend(Path::new(&inner))?;
-            root.descend(on_disk(parent))?.symlink(&text, on_disk(name))?;
-            let id = blob_id(kind, text.as_bytes());
-            files.push(ListedFile { mode: Mode::Symlink, id, path: BString::from(path.as_str()) });
-            let place = destination.folder().join("shared").join(destination.base()).join(path);
-            if !place.exists() {
-                Dir::create_all(&place)?;
-            }
-        }
+    let begun = match folder.folder.descend(Path::new(&begin_name(&inner))) {
+        Ok(begun) => Some(begun),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => return Err(error.into()),
+    };
+    for path in &shared {
+        shared::provide(&destination, path, begun.as_ref())?;
+        let text = shared::link_text(&destination, path, VERSION_DEPTH);
+        let id = blob_id(kind, text.as_bytes());
+        files.push(ListedFile { mode: Mode::Symlink, id, path: BString::from(path.as_str()) });
     }
     record.files = files.len() as u64;
     let listing = FileListing::new(files);
@@ -174,5 +182,7 @@ fn finish(
             None
         }
     };
-    Ok(Staged { folder, inner, destination, record, listing })
+    let staged = Staged { folder, inner, destination, record, listing, shared };
+    staged.link_shared(VERSION_DEPTH + 1)?;
+    Ok(staged)
 }

@@ -6,6 +6,7 @@
 
 mod export;
 mod share;
+mod shared;
 mod write;
 
 use std::collections::HashSet;
@@ -21,9 +22,14 @@ use crate::version::{Destination, FileListing, Record, VersionName};
 
 pub use export::{Export, Previous, copy_out, export};
 pub use share::Sharing;
+pub use shared::SharedError;
 
 /// Prefix of the names of staging folders.
 pub const STAGING: &str = ".staging-";
+
+/// Folders between the folder of a destination and what a version holds: `versions/` and the version itself. A staged
+/// version lies one deeper.
+const VERSION_DEPTH: usize = 2;
 
 /// Why a version could not be staged.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +56,9 @@ pub enum StageError {
         /// The source's path in the repository.
         source_path: String,
     },
+    /// A shared path cannot be one.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
     /// The run was asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -166,6 +175,8 @@ pub struct Staged {
     destination: Destination,
     record: Record,
     listing: Option<FileListing>,
+    /// Its shared paths.
+    shared: Vec<String>,
 }
 
 /// A version that is whole, durable and visible under its name.
@@ -227,12 +238,32 @@ impl Staged {
         &self.folder.versions
     }
 
+    /// Leads the shared paths to their data from where the version lies, so many folders below the folder of its
+    /// destination.
+    fn link_shared(&self, depth: usize) -> disk::Result<()> {
+        if self.shared.is_empty() {
+            return Ok(());
+        }
+        let root = self.folder.folder.descend(Path::new(&self.inner))?;
+        for path in &self.shared {
+            let (parent, name) = write::split(path.as_bytes().into());
+            let parent = root.descend(disk::on_disk(parent))?;
+            let name = disk::on_disk(name);
+            if parent.stat(name)?.is_some() {
+                parent.remove(name)?;
+            }
+            parent.symlink(shared::link_text(&self.destination, path, depth), name)?;
+        }
+        Ok(())
+    }
+
     /// Writes listing and record into the staging folder, under the version's final `name`.
     ///
     /// # Errors
     /// When the disk says no.
     pub fn seal(mut self, name: VersionName) -> disk::Result<Sealed> {
         self.record.version = name.to_string();
+        self.link_shared(VERSION_DEPTH)?;
         let write = |file: &str, bytes: &[u8]| self.folder.folder.create_file(file, 0o666)?.write(bytes);
         write(&format!("{}.json", self.inner), &self.record.to_bytes())?;
         if let Some(listing) = &self.listing {

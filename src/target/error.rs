@@ -1,7 +1,10 @@
 //! Why targets could not be resolved.
 
+use std::path::PathBuf;
+
 use bstr::BString;
 
+use crate::disk::Shown;
 use crate::environment::PlaceholderError;
 use crate::source::SourceError;
 use crate::spelling::nearest;
@@ -99,6 +102,23 @@ pub enum TargetError {
         outer: String,
         /// The outer one's target.
         outer_target: String,
+    },
+    /// The data of shared paths and a destination need the same place.
+    #[error(
+        "the destination `{}` of target `{other}` and the shared data of target `{target}` in `{}` are in each \
+         other's way",
+        Shown(destination),
+        Shown(folder)
+    )]
+    SharedFolder {
+        /// The target with shared paths.
+        target: String,
+        /// The folder of its data.
+        folder: PathBuf,
+        /// The other target.
+        other: String,
+        /// Its destination.
+        destination: PathBuf,
     },
     /// The tree could not be read.
     #[error("target `{target}`")]

@@ -38,6 +38,8 @@ pub struct Item {
     pub destination: Destination,
     /// The target's options with their defaults.
     pub settings: Settings,
+    /// Paths inside a version that are links to data which outlives versions.
+    pub shared: Vec<String>,
 }
 
 /// A target and what it stands for at the revision.
@@ -155,6 +157,7 @@ pub fn resolve(request: Request<'_>, names: &[&str]) -> Result<Resolved, TargetE
         resolved.items.extend(found);
     }
     check_collisions(&resolved.items, &others)?;
+    check_shared_folders(&resolved.items, &others)?;
     Ok(resolved)
 }
 
@@ -182,6 +185,7 @@ fn one(request: Request<'_>, name: &str, spec: &TargetSpec) -> Result<Vec<Item>,
             place: found.place,
             destination,
             settings: settings.clone(),
+            shared: spec.shared_paths(),
         });
     }
     Ok(items)
@@ -281,6 +285,40 @@ fn check_collisions(selected: &[Item], others: &[Item]) -> Result<(), TargetErro
                     outer_target: outer.target.clone(),
                 });
             }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses destinations that are in the way of the data of a target with shared paths, or lie in it.
+fn check_shared_folders(selected: &[Item], others: &[Item]) -> Result<(), TargetError> {
+    let all = || selected.iter().chain(others);
+    let owners = all().filter(|item| !item.shared.is_empty());
+    let folders: HashMap<PathBuf, &Item> =
+        owners.map(|item| (item.destination.shared_folder(), item)).collect();
+    if folders.is_empty() {
+        return Ok(());
+    }
+    let by_path: HashMap<&std::path::Path, &Item> =
+        all().map(|item| (item.destination.path(), item)).collect();
+    let clash = |folder: &PathBuf, owner: &Item, item: &Item| {
+        Err(TargetError::SharedFolder {
+            target: owner.target.clone(),
+            folder: folder.clone(),
+            other: item.target.clone(),
+            destination: item.destination.path().to_owned(),
+        })
+    };
+    for (folder, owner) in &folders {
+        if let Some(item) = folder.ancestors().find_map(|above| by_path.get(above)) {
+            return clash(folder, owner, item);
+        }
+    }
+    for item in all() {
+        if let Some((folder, owner)) =
+            item.destination.path().ancestors().find_map(|above| folders.get_key_value(above))
+        {
+            return clash(folder, owner, item);
         }
     }
     Ok(())

@@ -9,6 +9,9 @@ use crate::disk::{self, Dir, DiskError, Kind, Shown};
 /// Name of the folder that holds versions, beside their destinations.
 pub const VERSIONS: &str = "versions";
 
+/// Name of the folder that holds data which outlives versions, beside their destinations.
+pub const SHARED: &str = "shared";
+
 /// The path users open, an absolute path: a symlink to one of the versions beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Destination {
@@ -105,6 +108,11 @@ impl Destination {
     /// The folder its versions are in.
     pub fn versions_folder(&self) -> PathBuf {
         self.folder().join(VERSIONS)
+    }
+
+    /// The folder its shared paths lead to, which outlives its versions.
+    pub fn shared_folder(&self) -> PathBuf {
+        self.folder().join(SHARED).join(&self.base)
     }
 
     /// The text of the link that makes `version` active.

@@ -9,7 +9,7 @@ mod name;
 mod record;
 
 pub use check::{Checked, Difference, check};
-pub use destination::{Destination, DestinationError, Link, Shelves, Stored, VERSIONS};
+pub use destination::{Destination, DestinationError, Link, SHARED, Shelves, Stored, VERSIONS};
 pub use fingerprint::{Fingerprint, Ingredients};
 pub use info::DistInfo;
 pub use listing::{FileListing, ListedFile, ListingError};

@@ -15,3 +15,4 @@ mod sandbox;
 mod support;
 mod together;
 mod transform;
+mod web;

@@ -177,7 +177,8 @@ fn what_cannot_be_deployed_is_refused() {
     assert_eq!(marked(&error), r#""a\/..\/b""#);
     let error = refusal(target(r#""source": "a\u0000", "destination": "/a""#));
     assert_eq!(error.diagnostic().message, "`source` of target `bin` holds a zero byte");
-    for shared in ["", "/x", "a/..", "."] {
+    for shared in ["", "/x", "a/..", "../x", "..", ".", "./", "a\\u0000", "a\", \"./a/", "a\", \"b\", \"a//b"]
+    {
         let text = target(&format!(r#""source": "a", "destination": "/a", "shared": ["{shared}"]"#));
         assert!(refusal(text).diagnostic().message.starts_with("`shared` of target `bin` "), "{shared}");
     }

@@ -39,11 +39,8 @@ impl Prepared {
             let wanted = &self.work[index];
             if let Some(spec) = spec_of(project, &wanted.item) {
                 let variables = variables(&self.provenance, &wanted.item);
-                verify(
-                    &Checks { project, spec, variables: &variables, target: &wanted.item.target },
-                    &staged,
-                    events,
-                )?;
+                let checks = Checks { project, spec, variables: &variables };
+                verify(&checks, &wanted.item.target, &staged, events)?;
             }
             if let Some(version) = self.place(index, staged, request.consent)? {
                 sealed.push(version);
@@ -115,7 +112,7 @@ impl Prepared {
                 content,
                 record,
                 sharing: sharing(wanted.item.settings.link),
-                shared: wanted.shared.clone(),
+                shared: wanted.item.shared.clone(),
                 mtime: self.provenance.time,
             });
             indices.push(index);

@@ -58,7 +58,6 @@ pub struct Prepared {
 struct Wanted {
     item: target::Item,
     ingredients: Ingredients,
-    shared: Vec<String>,
     /// What the source holds, where it is on disk: it has been listed to know what it is.
     folder: Option<Folder>,
     /// The versions on disk that were marked bad, where what is active is not what is wanted.

@@ -70,7 +70,6 @@ impl<'a> Planner<'a> {
                 (content_of(kind, &folder), Vec::new(), Some(folder))
             }
         };
-        let shared = spec.map(|spec| spec.shared.clone()).unwrap_or_default();
         let ingredients = Ingredients {
             mode: item.place.mode().as_str(),
             object,
@@ -79,11 +78,11 @@ impl<'a> Planner<'a> {
             submodules: submodules(item.settings.submodules).1,
             all: self.request.all,
             writable: item.settings.link == manifest::Link::Copy,
-            shared: shared.clone(),
+            shared: item.shared.clone(),
             pipeline,
         };
         let is_uncommitted = folder.is_some();
-        Ok(Wanted { item, ingredients, shared, folder, bad: Vec::new(), is_uncommitted })
+        Ok(Wanted { item, ingredients, folder, bad: Vec::new(), is_uncommitted })
     }
 
     fn hash_kind(&self) -> HashKind {

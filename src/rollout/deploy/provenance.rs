@@ -105,7 +105,7 @@ impl Provenance {
                 ignore: ingredients.ignore.clone(),
                 submodules: ingredients.submodules.to_owned(),
                 all: ingredients.all,
-                shared: wanted.shared.clone(),
+                shared: wanted.item.shared.clone(),
                 pipeline: ingredients.pipeline.is_some(),
                 uncommitted: wanted.is_uncommitted,
             },

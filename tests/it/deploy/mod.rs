@@ -1,11 +1,13 @@
 //! `git dist`: what a deploy makes, of which revision, from which repository, and what it refuses.
 
+mod after;
 mod commands;
 mod damage;
 mod going_back;
 mod refusals;
 mod repositories;
 mod revisions;
+mod shared;
 mod sources;
 mod worktree;
 
