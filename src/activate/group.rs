@@ -85,8 +85,11 @@ impl Group {
                 return Ok(name);
             }
         }
-        let name = format!("{number}{suffix}");
-        // What a killed run left under this name never was current.
+        // Numbers begin again where the history was lost; what is current must not go.
+        let current = self.current()?;
+        let names = (number..).map(|number| format!("{number}{suffix}"));
+        let name = names.into_iter().find(|name| Some(name) != current.as_ref()).unwrap_or_default();
+        // What a killed run left under this name is not current.
         self.dir.remove_all(&name)?;
         self.dir.make_dir(&name)?;
         let dir = self.dir.descend(Path::new(&name))?;

@@ -122,3 +122,26 @@ fn two_folders_that_are_one_by_a_link_take_part_in_one_rollout() {
         assert_eq!(fs::read_to_string(format!("{place}/bin/b")).unwrap(), "b\n");
     }
 }
+
+#[test]
+fn a_lost_history_takes_no_generation_away_that_is_current() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write("tool", "one\n");
+    repo.write(
+        "dist.json",
+        r#"{ "version": 1, "options": { "switch": "together" },
+             "targets": { "tool": { "source": "tool", "destination": "{DEPLOY_ROOT}/tool" } } }"#,
+    );
+    repo.commit("first");
+    repo.dist([]).success();
+    let group =
+        fs::read_dir(sandbox.root().join(".distman/together")).unwrap().next().unwrap().unwrap().path();
+    let current = fs::read_link(group.join("current")).unwrap();
+    fs::remove_file(sandbox.root().join(".distman/history.jsonl")).unwrap();
+    repo.write("tool", "two\n");
+    repo.commit("second");
+    repo.dist([]).success();
+    assert_ne!(fs::read_link(group.join("current")).unwrap(), current);
+    assert_eq!(fs::read_to_string(sandbox.root().join("tool")).unwrap(), "two\n");
+}
