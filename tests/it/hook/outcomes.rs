@@ -248,7 +248,7 @@ fn a_failing_after_undoes_the_deployment_and_is_told() {
     let last = &clones.status("clone", "post-merge")["last"];
     assert_eq!(last["result"], "failed");
     assert!(!last["message"].as_str().unwrap().contains('\n'), "one line: {last}");
-    assert!(clones.log().ends_with("    no database\n"), "{}", clones.log());
+    assert!(clones.log().contains("    no database\n"), "{}", clones.log());
 }
 
 #[test]
