@@ -686,6 +686,14 @@ impl LogFile {
         })
     }
 
+    /// Appends `bytes` in one write, without making them durable.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn add(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(failed("write", &self.path))
+    }
+
     /// True if the file is empty or its last byte is a line break.
     ///
     /// # Errors

@@ -135,7 +135,7 @@ impl History {
 
     /// For each destination that ever was activated: its activations that were not taken back, the latest
     /// first, each with the number of its rollout. Deploys, `use` and `reset` add one, a rollback takes away. What
-    /// was active before the first of them, as a version of distman's, comes last and has the number 0.
+    /// was active before one of them without being in the log, because distman activated it, has the number 0.
     pub fn activations(&self) -> HashMap<&str, Vec<Activation>> {
         let mut stacks: HashMap<&str, Vec<Activation>> = HashMap::new();
         for rollout in self.rollouts.iter().filter(|rollout| rollout.undone.is_none()) {
@@ -145,7 +145,9 @@ impl History {
                     stack.clear();
                     continue;
                 };
-                if let (Some(from), true) = (&change.from, stack.is_empty()) {
+                let top = stack.last().map(|top| &top.version);
+                let is_news = |from: &&String| top.is_none() || (change.back == 0 && top != Some(from));
+                if let Some(from) = change.from.as_ref().filter(is_news) {
                     stack.push(Activation { version: from.clone(), rollout: 0 });
                 }
                 stack.truncate(stack.len().saturating_sub(change.back));
@@ -190,7 +192,7 @@ impl History {
 pub struct Activation {
     /// The version's name.
     pub version: String,
-    /// The rollout that activated it; 0 for what was there before the first.
+    /// The rollout that activated it; 0 if none in the log did.
     pub rollout: u64,
 }
 
@@ -267,6 +269,17 @@ mod tests {
             rollouts: vec![rollout(1, Some(a), Some(b), 0), rollout(2, Some(b), Some(c), 0)],
             damaged: vec![],
         };
+        let destination = Destination::new("/r/tool").unwrap();
+        let active = VersionName::parse("tool", c);
+        let earlier = History::earlier(&history.activations(), &destination, active.as_ref());
+        assert_eq!(earlier.iter().map(ToString::to_string).collect::<Vec<_>>(), [b, a]);
+    }
+
+    #[test]
+    fn what_somebody_else_activated_in_between_is_gone_back_to() {
+        let (a, b, c) = ("tool.3.aaaaaaa", "tool.4", "tool.5.ccccccc");
+        let rollouts = vec![rollout(1, None, Some(a), 0), rollout(2, Some(b), Some(c), 0)];
+        let history = History { rollouts, damaged: vec![] };
         let destination = Destination::new("/r/tool").unwrap();
         let active = VersionName::parse("tool", c);
         let earlier = History::earlier(&history.activations(), &destination, active.as_ref());

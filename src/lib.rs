@@ -14,6 +14,7 @@ pub mod history;
 pub mod hook;
 pub mod inventory;
 pub mod lock;
+pub mod log_file;
 pub mod manifest;
 pub mod plan;
 pub mod project;

@@ -134,6 +134,12 @@ pub enum ProjectError {
         /// The value.
         value: String,
     },
+    /// The folder of the root's own files is no plain name.
+    #[error("`DISTMAN_META_DIR` is `{value}`, which is not the name of a folder in the deployment root")]
+    MetaDir {
+        /// The value.
+        value: String,
+    },
 }
 
 struct Place<'a>(&'a BString);
@@ -157,6 +163,9 @@ impl ProjectError {
             Self::NoWorktree { .. } => Some("leave `--worktree` out to deploy a revision".to_owned()),
             Self::Manifest { source, .. } => source.hint(),
             Self::Environment { source, .. } => source.hint(),
+            Self::MetaDir { .. } => {
+                Some("`git dist env DISTMAN_META_DIR` tells where it comes from".to_owned())
+            }
             Self::RelativeRoot { .. } => {
                 Some("`git dist env DEPLOY_ROOT` tells where it comes from".to_owned())
             }
@@ -301,10 +310,18 @@ impl Project {
         }
     }
 
+    /// True if the environment says that targets whose source is missing are passed over: `IGNORE_MISSING` is
+    /// `true`, `1` or `yes`, in any case (distman's setting; anything else is no).
+    pub fn ignores_missing(&self) -> bool {
+        let value =
+            self.environment.get("IGNORE_MISSING").map(|variable| variable.value.to_ascii_lowercase());
+        matches!(value.as_deref(), Some("true" | "1" | "yes"))
+    }
+
     /// The deployment root.
     ///
     /// # Errors
-    /// When `DEPLOY_ROOT` is not an absolute path.
+    /// When `DEPLOY_ROOT` is not an absolute path, or `DISTMAN_META_DIR` no name.
     pub fn root(&self) -> Result<Root, ProjectError> {
         root(&self.environment)
     }
@@ -371,7 +388,7 @@ pub fn environment_without_project(
 /// The deployment root that `environment` names.
 ///
 /// # Errors
-/// When `DEPLOY_ROOT` is not an absolute path.
+/// When `DEPLOY_ROOT` is not an absolute path, or `DISTMAN_META_DIR` no name.
 pub fn root(environment: &Environment) -> Result<Root, ProjectError> {
     let value = |name| environment.get(name).map(|variable| variable.value.as_str());
     let path = value("DEPLOY_ROOT").unwrap_or_default();
@@ -382,8 +399,10 @@ pub fn root(environment: &Environment) -> Result<Root, ProjectError> {
     if !path.starts_with('/') {
         return Err(ProjectError::RelativeRoot { value: path });
     }
-    let meta =
-        value("DISTMAN_META_DIR").filter(|name| !name.is_empty() && !name.contains('/')).unwrap_or(META);
+    let meta = value("DISTMAN_META_DIR").filter(|name| !name.is_empty()).unwrap_or(META);
+    if meta.contains('/') || matches!(meta, "." | "..") {
+        return Err(ProjectError::MetaDir { value: meta.to_owned() });
+    }
     Ok(Root::new(PathBuf::from(path).components().collect::<PathBuf>(), meta))
 }
 

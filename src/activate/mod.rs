@@ -371,14 +371,11 @@ fn write_info(
         return Ok(());
     };
     let versions = Dir::open(&destination.versions_folder())?;
-    // A version that distman made has no record; what its info said before is no longer true.
-    match Record::read(&versions, version)? {
-        Some(record) => {
-            let text = DistInfo::new(&record, author).to_text();
-            folder.replace_file_later_durable(&name, text.as_bytes())?;
-        }
-        None => remove_if_there(folder, Path::new(&name))?,
-    }
+    let info = match Record::read(&versions, version)? {
+        Some(record) => DistInfo::new(&record, author),
+        None => DistInfo::without_record(version, &destination.info().unwrap_or_default()),
+    };
+    folder.replace_file_later_durable(&name, info.to_text().as_bytes())?;
     Ok(())
 }
 

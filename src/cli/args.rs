@@ -40,6 +40,16 @@ pub(super) fn expand_steps(arguments: impl IntoIterator<Item = OsString>) -> Vec
     arguments.into_iter().map(expand).collect()
 }
 
+/// The digits of a commit's id. Fewer than four are too likely to name another one (distman's rule).
+fn commit(text: &str) -> Result<String, &'static str> {
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if (4..=64).contains(&text.len()) && is_hex {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("a commit is named by 4 or more of its hexadecimal digits")
+    }
+}
+
 /// Deploy any revision of a git repository as immutable, verifiable, instantly reversible versions.
 #[derive(Debug, Parser)]
 #[command(
@@ -57,6 +67,25 @@ pub(super) struct Cli {
     pub(super) deploy: Deploy,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+}
+
+impl Cli {
+    /// True if the command changes a deployment root, unless it is a dry run.
+    pub(super) fn is_change(&self) -> bool {
+        match &self.command {
+            None => !self.deploy.spellings.show,
+            Some(Command::Verify(arguments)) => arguments.repair,
+            Some(Command::Hook(hook)) => hook.is_run(),
+            Some(
+                Command::Rollback(_)
+                | Command::Use(_)
+                | Command::Reset(_)
+                | Command::Delete(_)
+                | Command::Prune(_),
+            ) => true,
+            _ => false,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -160,16 +189,16 @@ pub(super) struct Deploy {
 #[command(next_help_heading = "As distman spells it")]
 pub(super) struct Spellings {
     /// Show what is active: `git dist show`
-    #[arg(short, long, group = "spelling")]
+    #[arg(short, long, group = "spelling", conflicts_with = "which")]
     pub(super) show: bool,
     /// Activate this version: `git dist use`; a negative number counts back
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, group = "which")]
     pub(super) number: Option<i64>,
-    /// Activate the version of this commit: `git dist use`
-    #[arg(short, long, value_name = "HASH", group = "which")]
+    /// Activate the version of this commit (4 digits or more): `git dist use`
+    #[arg(short, long, value_name = "HASH", group = "which", value_parser = commit)]
     pub(super) commit: Option<String>,
     /// Activate the newest good version: `git dist reset`
-    #[arg(long, group = "spelling")]
+    #[arg(long, group = "spelling", conflicts_with = "which")]
     pub(super) reset: bool,
     /// Remove: `git dist delete`; with `-n` or `-c` one version
     #[arg(long, group = "spelling")]
@@ -292,8 +321,8 @@ pub(super) struct Use {
     /// The version's count; a negative number counts back from what is active
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, conflicts_with = "version")]
     pub(super) number: Option<i64>,
-    /// The version's commit
-    #[arg(short, long, value_name = "HASH", conflicts_with_all = ["version", "number"])]
+    /// The version's commit, 4 digits or more
+    #[arg(short, long, value_name = "HASH", conflicts_with_all = ["version", "number"], value_parser = commit)]
     pub(super) commit: Option<String>,
     /// Why, for the history
     #[arg(short, long = "message", value_name = "WHY")]

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use super::args::{Delete, Prune, Reset, Rollback, Use};
 use super::context::Context;
-use super::deploy::{item_line, show_items, show_plan_items};
+use super::deploy::{item_line, note_changes, show_items, show_plan_items};
 use super::error::{CliError, DONE, FAILED, USAGE};
 use super::json;
+use super::spelling::asked;
 use crate::inventory::{Installed, Inventory};
 use crate::manifest::Settings;
-use crate::plan::{Action, Back, Item, Kind, Plan};
+use crate::plan::{Action, Asked, Back, Item, Kind, Plan};
 use crate::project::Project;
 use crate::rollout::{Choice, RolloutError, Session, Switch, carry_out, plan_choice};
 
@@ -82,7 +83,8 @@ fn last_rollout(inventory: &Inventory, selected: Vec<Installed>) -> Vec<Installe
     selected.into_iter().filter(|item| number(item) == Some(newest)).collect()
 }
 
-/// Plans and carries out `choice` for what `targets` name.
+/// Plans and carries out `choice` for what `targets` name. Of several destinations those that have no such version
+/// stay as they are, and are told, as in distman: an item that is new has fewer versions than its neighbours.
 pub(super) fn choose(
     context: &Context<'_>,
     targets: &[String],
@@ -91,12 +93,13 @@ pub(super) fn choose(
 ) -> Result<u8, CliError> {
     let run = Run::begin(context, choice.kind())?;
     let selected = run.inventory.select(targets)?;
-    run.finish(context, &selected, choice, why, false)
+    let one_version = matches!(choice, Choice::Use(_) | Choice::Delete(Some(_)));
+    run.finish(context, &selected, choice, why, one_version && selected.len() > 1)
 }
 
 pub(super) fn activate(context: &Context<'_>, arguments: &Use) -> Result<u8, CliError> {
-    let number = arguments.number.map(|number| number.to_string());
-    let asked = arguments.version.clone().or(number).or_else(|| arguments.commit.clone()).unwrap_or_default();
+    let by_text = || Asked::Text(arguments.version.clone().unwrap_or_default());
+    let asked = asked(arguments.number, arguments.commit.as_ref()).unwrap_or_else(by_text);
     let targets = std::slice::from_ref(&arguments.target);
     choose(context, targets, &Choice::Use(asked), arguments.message.clone())
 }
@@ -107,7 +110,8 @@ pub(super) fn reset(context: &Context<'_>, arguments: &Reset) -> Result<u8, CliE
 
 pub(super) fn delete(context: &Context<'_>, arguments: &Delete) -> Result<u8, CliError> {
     let targets = std::slice::from_ref(&arguments.target);
-    choose(context, targets, &Choice::Delete(arguments.version.clone()), arguments.message.clone())
+    let version = arguments.version.clone().map(Asked::Text);
+    choose(context, targets, &Choice::Delete(version), arguments.message.clone())
 }
 
 pub(super) fn prune(context: &Context<'_>, arguments: &Prune) -> Result<u8, CliError> {
@@ -189,6 +193,7 @@ impl Run {
             }
             carry_out(session, self.project.as_ref(), plan, &about, &bar)?
         };
+        note_changes(printer, &report.items);
         if printer.is_json() {
             printer.json(&json::report(&report, None))?;
             return Ok(DONE);

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::args::Global;
+use super::args::{Cli, Global};
 use super::error::CliError;
 use super::printer::Printer;
 use super::progress::Bar;
+use crate::environment::Environment;
 use crate::inventory::Inventory;
+use crate::lock::Holder;
+use crate::log_file::Log;
 use crate::project::{self, Opening, Project, ProjectError};
 use crate::root::Root;
 use crate::source::git::GitError;
@@ -20,11 +23,16 @@ pub(super) struct Context<'p> {
     pub(super) printer: &'p Printer,
     pub(super) global: Global,
     pub(super) process: BTreeMap<String, OsString>,
+    location: PathBuf,
+    /// True if the command changes something, so that it belongs in the log.
+    is_logged: bool,
     interrupted: Arc<AtomicBool>,
 }
 
 impl<'p> Context<'p> {
-    pub(super) fn new(global: &Global, printer: &'p Printer) -> Result<Self, CliError> {
+    /// What the command of `cli` starts from.
+    pub(super) fn new(cli: &Cli, printer: &'p Printer) -> Result<Self, CliError> {
+        let global = &cli.global;
         if let Some(path) = &global.directory {
             std::env::set_current_dir(path)
                 .map_err(|source| CliError::Directory { path: path.clone(), source })?;
@@ -40,7 +48,22 @@ impl<'p> Context<'p> {
             );
             let _ = signal_hook::flag::register(signal, Arc::clone(&interrupted));
         }
-        Ok(Self { printer, global: global.clone(), process: project::process_environment(), interrupted })
+        let location = cli.deploy.location.clone().unwrap_or_else(|| PathBuf::from("."));
+        let process = project::process_environment();
+        let is_logged = cli.is_change() && !global.dry_run;
+        let context = Self { printer, global: global.clone(), process, location, is_logged, interrupted };
+        // Until the project says otherwise; what is wrong with the environment is told with it.
+        if let Ok(environment) = project::environment_without_project(&context.process) {
+            context.keep_log(&environment);
+        }
+        Ok(context)
+    }
+
+    /// Keeps the log that `environment` asks for.
+    pub(super) fn keep_log(&self, environment: &Environment) {
+        if self.is_logged {
+            self.printer.keep_log(Log::of(environment, &Holder::me("").user));
+        }
     }
 
     /// Draws progress and tells of events.
@@ -55,15 +78,21 @@ impl<'p> Context<'p> {
             return Err(CliError::Directory { path: opening.start.to_owned(), source });
         }
         let project = Project::open(opening, &self.process)?;
+        self.keep_log(&project.environment);
         for doubt in &project.warnings {
             self.printer.warn(&doubt.message, doubt.hint.as_deref());
         }
         Ok(project)
     }
 
+    /// The folder that the command works in: LOCATION, or where it was started.
+    pub(super) fn location(&self) -> &Path {
+        &self.location
+    }
+
     /// The project here, at a revision.
     pub(super) fn project_at(&self, revision: &str) -> Result<Project, CliError> {
-        self.project(Opening::new(Path::new("."), revision))
+        self.project(Opening::new(&self.location, revision))
     }
 
     /// The project here, if there is one: for commands that can do without. A repository that is not there, or

@@ -1,14 +1,16 @@
 //! `git dist`: deploy.
 
+use std::path::Path;
+
 use super::args::Deploy;
 use super::context::Context;
 use super::error::{CliError, DONE, USAGE};
 use super::json;
 use super::printer::{Printer, Tone};
 use super::table::Table;
-use std::path::Path;
-
+use super::uncommitted;
 use crate::disk::Shown;
+use crate::log_file::Level;
 use crate::manifest::Manifest;
 use crate::plan::{Action, Consent, Item, Kind};
 use crate::project::{Opening, Project};
@@ -26,17 +28,18 @@ pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<u8, CliEr
     }
     let revision = arguments.revision.as_deref().unwrap_or("HEAD");
     let opening = Opening {
-        start: arguments.location.as_deref().unwrap_or(Path::new(".")),
+        start: context.location(),
         revision,
         manifest: arguments.manifest.as_deref(),
         worktree: arguments.worktree,
-        otherwise: ad_hoc(arguments),
+        // `--source P --dest P` needs no manifest.
+        otherwise: arguments.source.as_ref().and(arguments.destination.as_ref()).map(|_| Manifest::empty()),
     };
     let project = context.project(opening)?;
     let request = DeployRequest {
         targets: arguments.targets.clone(),
         source: arguments.source.clone(),
-        destination: arguments.destination.clone(),
+        destination: arguments.destination.as_deref().map(absolute_destination),
         consent: Consent {
             force: arguments.force,
             adopt: arguments.adopt || context.global.yes,
@@ -65,10 +68,14 @@ fn no_such_command(location: &Path) -> CliError {
     CliError::Told { message, hint: Some(hint), code: USAGE }
 }
 
-/// `--source P --dest P` is a whole manifest, for where there is none.
-fn ad_hoc(arguments: &Deploy) -> Option<Manifest> {
-    let (source, destination) = (arguments.source.as_ref()?, arguments.destination.as_ref()?);
-    Some(Manifest::ad_hoc(source, destination))
+/// `--dest` as an absolute path: what is relative is so to where the user stands, as every path on a command line.
+/// One that starts with a `{VAR}` is not.
+fn absolute_destination(text: &str) -> String {
+    if text.starts_with('{') {
+        return text.to_owned();
+    }
+    let absolute = std::path::absolute(text).ok().and_then(|path| path.into_os_string().into_string().ok());
+    absolute.unwrap_or_else(|| text.to_owned())
 }
 
 /// Plans, asks where something is in the way, and carries out.
@@ -96,7 +103,7 @@ pub(super) fn deploy(
         return Err(RolloutError::Refused(refused).into());
     }
     if !prepared.is_change() && refused.is_empty() {
-        return nothing_to_do(printer, project, &prepared);
+        return nothing_to_do(printer, project, &prepared, context.global.verbose > 0);
     }
     let report = {
         let bar = context.bar();
@@ -163,7 +170,12 @@ fn show_plan(
     if refused.is_empty() { Ok(DONE) } else { Err(RolloutError::Refused(refused).into()) }
 }
 
-fn nothing_to_do(printer: &Printer, project: &Project, prepared: &Prepared) -> Result<u8, CliError> {
+fn nothing_to_do(
+    printer: &Printer,
+    project: &Project,
+    prepared: &Prepared,
+    is_verbose: bool,
+) -> Result<u8, CliError> {
     let revision = revision_of(project);
     let revision = revision.as_ref().map(|(asked, commit)| (asked.as_str(), commit.as_str()));
     if printer.is_json() {
@@ -183,6 +195,9 @@ fn nothing_to_do(printer: &Printer, project: &Project, prepared: &Prepared) -> R
     }
     let count = prepared.plan.items.len();
     printer.talk(format!("nothing to do: {} at {}", destinations(count), headline(project)));
+    if printer.may_draw() || is_verbose {
+        uncommitted::tell(printer, project, &prepared.plan.items);
+    }
     Ok(DONE)
 }
 
@@ -193,14 +208,28 @@ fn destinations(count: usize) -> String {
 fn show_report(printer: &Printer, project: &Project, report: &Report) -> Result<(), CliError> {
     let revision = revision_of(project);
     let revision = revision.as_ref().map(|(asked, commit)| (asked.as_str(), commit.as_str()));
+    note_changes(printer, &report.items);
     if printer.is_json() {
+        printer.note(Level::Info, done(project, report));
         return printer.json(&json::report(report, revision));
     }
     show_items(printer, report)?;
+    printer.talk(done(project, report));
+    Ok(())
+}
+
+fn done(project: &Project, report: &Report) -> String {
     let number = report.number.map(|number| format!("r{number}: ")).unwrap_or_default();
     let verb = if report.number.is_some() { "deployed" } else { "nothing to do for" };
-    printer.talk(format!("{number}{verb} {}", headline(project)));
-    Ok(())
+    format!("{number}{verb} {}", headline(project))
+}
+
+/// Writes what changed to the log.
+pub(super) fn note_changes(printer: &Printer, items: &[Item]) {
+    for item in items.iter().filter(|item| item.action.is_change()) {
+        let cells: Vec<String> = cells(item).into_iter().map(|(text, _)| text).collect();
+        printer.note(Level::Info, cells.join("  "));
+    }
 }
 
 /// The items of a report, what was pruned, and what is left to the next run.

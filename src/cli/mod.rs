@@ -19,6 +19,7 @@ mod progress;
 mod show;
 mod spelling;
 mod table;
+mod uncommitted;
 mod verify;
 
 use std::ffi::OsString;
@@ -31,6 +32,8 @@ use args::{Cli, Command};
 use context::Context;
 use error::CliError;
 use printer::Printer;
+
+use crate::log_file::Level;
 
 /// Runs `git dist` with `arguments`, the program's name first, and returns its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -67,7 +70,9 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
 }
 
 fn run(cli: Cli, printer: &Printer) -> Result<u8, CliError> {
-    let context = Context::new(&cli.global, printer)?;
+    let context = Context::new(&cli, printer)?;
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    printer.note(Level::Debug, format!("git dist {}", arguments.join(" ".as_ref()).display()));
     match cli.command {
         None => match spelling::run(&context, &cli.deploy)? {
             Some(code) => Ok(code),

@@ -5,12 +5,15 @@
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use owo_colors::{OwoColorize as _, Style};
 use serde_json::Value;
 
 use super::args::{Color, Global};
 use super::error::CliError;
+use crate::causes::chain;
+use crate::log_file::{Level, Log};
 
 /// Writes what a command has to say.
 pub(super) struct Printer {
@@ -18,6 +21,7 @@ pub(super) struct Printer {
     json: bool,
     out_colored: bool,
     err_colored: bool,
+    log: Mutex<Option<Log>>,
 }
 
 /// How a word is set off.
@@ -61,7 +65,26 @@ impl Printer {
             json: global.json,
             out_colored: colored(std::io::stdout().is_terminal()),
             err_colored: colored(std::io::stderr().is_terminal()),
+            log: Mutex::new(None),
         }
+    }
+
+    /// Writes what is told from now on to `log` too.
+    pub(super) fn keep_log(&self, log: Option<Log>) {
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = log;
+    }
+
+    /// Writes `text` to the log, if there is one. One that cannot be written is told once, and given up.
+    pub(super) fn note(&self, level: Level, text: impl AsRef<str>) {
+        let mut kept = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(log) = kept.as_ref() else { return };
+        let Err(error) = log.write(level, &clean(text.as_ref())) else { return };
+        *kept = None;
+        drop(kept);
+        self.warn(
+            format!("nothing is logged: {}", chain(&error)),
+            Some("`LOG_DIR` names the folder of the log"),
+        );
     }
 
     /// True if the command should print JSON.
@@ -110,6 +133,7 @@ impl Printer {
 
     /// Something a person wants to know, unless `-q`.
     pub(super) fn talk(&self, text: impl AsRef<str>) {
+        self.note(Level::Info, &text);
         if !self.quiet && !self.json {
             self.say(&clean(text.as_ref()));
         }
@@ -117,6 +141,7 @@ impl Printer {
 
     /// Something doubtful, with the next step.
     pub(super) fn warn(&self, text: impl AsRef<str>, hint: Option<&str>) {
+        self.note(Level::Warning, &text);
         let mut told = self.label("warning:", Style::new().yellow().bold());
         let _ = write!(told, " {}", clean(text.as_ref()));
         self.say(&told);
@@ -125,6 +150,7 @@ impl Printer {
 
     /// What went wrong, its causes on lines of their own, and the next command.
     pub(super) fn error(&self, error: &CliError) {
+        self.note(Level::Error, [vec![chain(error)], error.details()].concat().join("\n"));
         let mut told = self.label("error:", Style::new().red().bold());
         let _ = write!(told, " {}", clean(&error.to_string()));
         let mut last = error.to_string();

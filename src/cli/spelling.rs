@@ -5,21 +5,27 @@ use super::args::{Deploy, Show};
 use super::context::Context;
 use super::error::CliError;
 use super::{back, show};
+use crate::plan::Asked;
 use crate::rollout::Choice;
 
 /// Runs the command that the arguments spell in distman's way; `None` if they ask for a deploy.
 pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<Option<u8>, CliError> {
     let spellings = &arguments.spellings;
-    let version = spellings.number.map(|number| number.to_string()).or_else(|| spellings.commit.clone());
-    let choice = match version {
+    let asked = asked(spellings.number, spellings.commit.as_ref());
+    let choice = match asked {
         _ if spellings.show => {
             let targets = arguments.targets.clone();
             return show::run(context, &Show { targets }).map(Some);
         }
-        version if spellings.delete => Choice::Delete(version),
+        asked if spellings.delete => Choice::Delete(asked),
         _ if spellings.reset => Choice::Reset,
-        Some(version) => Choice::Use(version),
+        Some(asked) => Choice::Use(asked),
         None => return Ok(None),
     };
     back::choose(context, &arguments.targets, &choice, arguments.message.clone()).map(Some)
+}
+
+/// What `-n` and `-c` ask for.
+pub(super) fn asked(number: Option<i64>, commit: Option<&String>) -> Option<Asked> {
+    number.map(Asked::number).or_else(|| commit.cloned().map(Asked::Commit))
 }

@@ -72,6 +72,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Verify) -> Result<u8, CliEr
     let bar = context.bar();
     let session = Session::begin(&root, Kind::Repair, &bar)?;
     let report = repair(session, &repository, (Path::new("."), &context.process), &items, None, &bar)?;
+    super::deploy::note_changes(printer, &report.items);
     if !printer.is_json() {
         super::deploy::show_items(printer, &report)?;
     }

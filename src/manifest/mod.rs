@@ -99,13 +99,18 @@ impl Manifest {
             destination: destination.to_owned(),
             ..TargetSpec::default()
         };
+        Self { targets: [("cli".to_owned(), target)].into_iter().collect(), ..Self::empty() }
+    }
+
+    /// The manifest without any target, where `--source` and `--dest` say it all.
+    pub fn empty() -> Self {
         Self {
             schema: None,
             version: 1,
             author: None,
             options: Options::default(),
             pipeline: None,
-            targets: [("cli".to_owned(), target)].into_iter().collect(),
+            targets: IndexMap::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Decisions over what is installed: rollback, use, reset, delete and prune.
 
-use super::{Action, Refusal};
+use super::asked::{find, older_than};
+use super::{Action, Asked, Refusal};
 use crate::version::{Link, Stored, VersionName};
 
 /// How far a rollback goes.
@@ -25,7 +26,8 @@ pub fn rollback(
     let on_disk = |name: &VersionName| stored.iter().find(|version| version.name == *name);
     let (to, steps) = match back {
         Back::To(asked) => {
-            let to = match named(stored, asked) {
+            let link = Link::Version(active.clone());
+            let to = match find(&link, stored, &Asked::Text(asked.clone())) {
                 Ok(to) if to.name == *active => return Action::Unchanged { version: active.clone() },
                 Ok(to) => to.name.clone(),
                 Err(refusal) => return Action::Refuse(refusal),
@@ -65,18 +67,9 @@ pub fn rollback(
     Action::Relink { to, adopt: false, clear_mark, mark_bad: Some(reason), back: steps }
 }
 
-/// Decides what `use` does: the named version becomes active and loses a mark it may have. A negative number
-/// counts back from what is active, as distman's `-n` does.
-pub fn activate(link: &Link, stored: &[Stored], asked: &str) -> Action {
-    let relative = asked.strip_prefix('-').and_then(|steps| steps.parse::<usize>().ok());
-    let found = match (relative, link) {
-        (Some(steps), Link::Version(active)) => {
-            let mut older = older_than(stored, active).iter().rev();
-            older.nth(steps.saturating_sub(1)).ok_or(Refusal::NoPrevious)
-        }
-        _ => named(stored, asked),
-    };
-    match found {
+/// Decides what `use` does: the named version becomes active and loses a mark it may have.
+pub fn activate(link: &Link, stored: &[Stored], asked: &Asked) -> Action {
+    match find(link, stored, asked) {
         Err(refusal) => Action::Refuse(refusal),
         Ok(found) => relink(link, found),
     }
@@ -110,7 +103,7 @@ fn relink(link: &Link, found: &Stored) -> Action {
 }
 
 /// Decides what `delete` does: one version that is not active, or the whole destination with all of them.
-pub fn delete(link: &Link, stored: &[Stored], asked: Option<&str>) -> Action {
+pub fn delete(link: &Link, stored: &[Stored], asked: Option<&Asked>) -> Action {
     let Some(asked) = asked else {
         let versions = stored.iter().map(|version| version.name.clone()).collect();
         return match link {
@@ -122,7 +115,7 @@ pub fn delete(link: &Link, stored: &[Stored], asked: Option<&str>) -> Action {
             Link::Absent | Link::Version(_) => Action::Remove { versions, unlink: true },
         };
     };
-    match named(stored, asked) {
+    match find(link, stored, asked) {
         Err(refusal) => Action::Refuse(refusal),
         Ok(found) if *link == Link::Version(found.name.clone()) => {
             Action::Refuse(Refusal::Active { version: found.name.clone() })
@@ -144,45 +137,15 @@ pub fn beyond_keep(
         return Vec::new();
     }
     let is_held = |version: &Stored| Some(&version.name) == active || Some(&version.name) == previous;
-    let good = stored.iter().rev().filter(|version| !version.is_bad() && !is_held(version));
-    let removed: Vec<VersionName> = good.skip(keep).map(|version| version.name.clone()).collect();
-    let newest_removed = removed.iter().max().cloned();
-    let is_old_bad = |version: &&Stored| {
-        version.is_bad()
-            && !is_held(version)
-            && newest_removed.as_ref().is_some_and(|newest| version.name < *newest)
-            && active.is_some_and(|active| version.name < *active)
-    };
-    let bad = stored.iter().filter(is_old_bad).map(|version| version.name.clone());
-    let mut all: Vec<VersionName> = removed.iter().cloned().chain(bad).collect();
-    all.sort();
-    all
-}
-
-/// The versions that come before `active` in `stored`, which is ordered; by count where `active` is gone.
-fn older_than<'s>(stored: &'s [Stored], active: &VersionName) -> &'s [Stored] {
-    let position = stored.iter().position(|version| version.name == *active);
-    let by_count = || stored.partition_point(|version| version.name.count() < active.count());
-    &stored[..position.unwrap_or_else(by_count)]
-}
-
-/// The one version of `stored` that `asked` names.
-fn named<'s>(stored: &'s [Stored], asked: &str) -> Result<&'s Stored, Refusal> {
-    let none = || Refusal::NoSuchVersion { asked: asked.to_owned() };
-    let mut found: Vec<&Stored> = stored.iter().filter(|version| version.name.is_meant_by(asked)).collect();
-    if found.len() > 1 {
-        // A full name is one version even where its count or hash is shared.
-        let exact = |version: &&&Stored| version.name.to_string() == asked || version.name.tail() == asked;
-        if let Some(exact) = found.iter().find(exact).copied() {
-            found = vec![exact];
-        }
-    }
-    match found[..] {
-        [] => Err(none()),
-        [one] => Ok(one),
-        _ => Err(Refusal::Ambiguous {
-            asked: asked.to_owned(),
-            versions: found.iter().map(|version| version.name.clone()).collect(),
-        }),
-    }
+    let is_spare = |(_, version): &(usize, &Stored)| !version.is_bad() && !is_held(version);
+    let mut removed: Vec<usize> =
+        stored.iter().enumerate().rev().filter(is_spare).skip(keep).map(|(index, _)| index).collect();
+    // What is older is told by the order of `stored`, which is not that of names.
+    let newest_removed = removed.first().copied().unwrap_or(0);
+    let active_at = stored.iter().position(|version| Some(&version.name) == active).unwrap_or(0);
+    let older = stored[..newest_removed.min(active_at)].iter().enumerate();
+    removed
+        .extend(older.filter(|(_, version)| version.is_bad() && !is_held(version)).map(|(index, _)| index));
+    removed.sort_unstable();
+    removed.into_iter().map(|index| stored[index].name.clone()).collect()
 }

@@ -3,6 +3,7 @@
 //! A [`Plan`] is data. `--dry-run`, `--json`, prompts and execution all read the same value; nothing here
 //! opens a file. Deploys, rollbacks, resets, deletions and prunes are all plans.
 
+mod asked;
 mod back;
 mod deploy;
 mod refusal;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::version::{Destination, VersionName};
 
+pub use asked::Asked;
 pub use back::{Back, activate, beyond_keep, delete, reset, rollback};
 pub use deploy::{Candidate, Consent, Situation, deploy};
 pub use refusal::Refusal;

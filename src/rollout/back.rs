@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Events, Report, Result, Session, Switch};
 use crate::history::History;
 use crate::inventory::{Installed, Inventory, InventoryError, Look};
-use crate::plan::{self, Action, Back, Item, Kind, Plan, Refusal};
+use crate::plan::{self, Action, Asked, Back, Item, Kind, Plan, Refusal};
 use crate::project::Project;
 
 /// What is asked of the selected destinations.
@@ -27,12 +27,12 @@ pub enum Choice {
         /// Why, for the mark of what is left.
         why: Option<String>,
     },
-    /// Activate the version that the text names.
-    Use(String),
+    /// Activate this version.
+    Use(Asked),
     /// Activate the newest good version.
     Reset,
-    /// Remove the version that the text names, or the whole destination.
-    Delete(Option<String>),
+    /// Remove this version, or the whole destination.
+    Delete(Option<Asked>),
     /// Remove versions beyond what is kept, and what left dist.json.
     Prune {
         /// How many good versions each target keeps besides the active and the previous one.
@@ -103,7 +103,7 @@ fn decide(installed: &Installed, look: &Look, choice: &Choice, then: Option<&His
         }
         Choice::Use(asked) => plan::activate(&look.link, &look.stored, asked),
         Choice::Reset => plan::reset(&look.link, &look.stored),
-        Choice::Delete(asked) => plan::delete(&look.link, &look.stored, asked.as_deref()),
+        Choice::Delete(asked) => plan::delete(&look.link, &look.stored, asked.as_ref()),
         Choice::Prune { .. } if !installed.is_wanted => plan::delete(&look.link, &look.stored, None),
         Choice::Prune { keep, otherwise } => {
             let keep = keep.get(&installed.target).copied().unwrap_or(*otherwise);

@@ -135,6 +135,14 @@ pub enum TargetError {
         /// The target's name.
         target: String,
     },
+    /// `--source` is no path in the project.
+    #[error("`{source_path}` is outside of `{}`", Shown(folder))]
+    Outside {
+        /// The source as asked.
+        source_path: String,
+        /// The folder of dist.json.
+        folder: PathBuf,
+    },
     /// `--source` matches no target, and `--dest` does not say where it goes.
     #[error("no target deploys `{source_path}`")]
     NoTargetFor {
@@ -158,6 +166,7 @@ impl TargetError {
             ),
             Self::Placeholder { source, .. } => source.hint(),
             Self::Source { source, .. } => source.hint(),
+            Self::Outside { .. } => Some("`git dist -C DIR` deploys from another folder".to_owned()),
             Self::NoTargetFor { .. } => Some("`--dest PATH` says where it goes".to_owned()),
             _ => None,
         }

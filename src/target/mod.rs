@@ -10,10 +10,11 @@ mod tree;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use bstr::{BStr, BString, ByteSlice as _};
 
+use crate::disk::on_disk;
 use crate::environment::Environment;
 use crate::manifest::{self, Manifest, Piece, Settings, TargetSpec, Template};
 use crate::project::Project;
@@ -101,7 +102,7 @@ pub struct Request<'a> {
     pub snapshot: Option<&'a Snapshot<'a>>,
     /// `--ignore-missing`.
     pub ignore_missing: bool,
-    /// `--source`: only the item of this source, as dist.json would write it.
+    /// `--source`: only the item of this source, a tidy path from dist.json's folder ([`source_path`]).
     pub source: Option<&'a str>,
     /// `--dest`: the destination instead of that in dist.json.
     pub destination: Option<&'a str>,
@@ -137,7 +138,8 @@ pub fn resolve(request: Request<'_>, names: &[&str]) -> Result<Resolved, TargetE
     let mut others = Vec::new();
     for (name, spec) in &request.manifest.targets {
         if !names.contains(&name.as_str()) {
-            // What is wrong with it is told when it is its turn.
+            // What is wrong with it is told when it is its turn. `--source` and `--dest` are not about it.
+            let request = Request { source: None, destination: None, ..request };
             others.extend(one(request, name, spec).unwrap_or_default());
             continue;
         }
@@ -148,7 +150,7 @@ pub fn resolve(request: Request<'_>, names: &[&str]) -> Result<Resolved, TargetE
             if is_literal && !request.ignore_missing && !settings.ignore_missing {
                 return Err(TargetError::NoSource {
                     target: name.clone(),
-                    source_path: spec.source.clone(),
+                    source_path: search::literal(&spec.source),
                     revision: request.project.base.to_string(),
                 });
             }
@@ -165,7 +167,7 @@ fn one(request: Request<'_>, name: &str, spec: &TargetSpec) -> Result<Vec<Item>,
     let settings = request.manifest.settings_of(spec);
     let tree = request.tree(name, &settings)?;
     let failed = |source| TargetError::Source { target: name.to_owned(), source };
-    let only = request.source.map(|source| below(request.project.folder.as_bstr(), &tidy(source)));
+    let only = request.source.map(|source| below(request.project.folder.as_bstr(), source));
     let mut items = Vec::new();
     for found in search(request, &tree, name, spec)? {
         if only.as_ref().is_some_and(|only| *only != found.path) {
@@ -191,6 +193,35 @@ fn one(request: Request<'_>, name: &str, spec: &TargetSpec) -> Result<Vec<Item>,
     Ok(items)
 }
 
+/// A source as a person types it, as a path from dist.json's folder: without `./`, `..` and double or trailing
+/// slashes, and without what is above that folder if it is absolute.
+///
+/// # Errors
+/// When it is not in that folder.
+pub fn source_path(project: &Project, source: &str) -> Result<String, TargetError> {
+    let folder = project.worktree().map(|top| top.join(on_disk(&project.folder))).unwrap_or_default();
+    let outside = || TargetError::Outside { source_path: source.to_owned(), folder: folder.clone() };
+    let typed = Path::new(source);
+    let inside = if typed.is_absolute() {
+        // Links above the source are followed, since a repository has many spellings; the source may be one itself.
+        let real = || Some(typed.parent()?.canonicalize().ok()?.join(typed.file_name()?));
+        let top = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        let below = |path: &Path, folder: &Path| path.strip_prefix(folder).map(Path::to_owned).ok();
+        below(typed, &folder).or_else(|| below(&real()?, &top)).ok_or_else(outside)?
+    } else {
+        typed.to_owned()
+    };
+    let mut names = Vec::new();
+    for part in inside.components() {
+        match part {
+            Component::Normal(name) => names.push(name.to_str().ok_or_else(outside)?),
+            Component::ParentDir => _ = names.pop().ok_or_else(outside)?,
+            _ => {}
+        }
+    }
+    Ok(names.join("/"))
+}
+
 /// `path` as dist.json writes it, below its folder.
 fn below(folder: &BStr, path: &str) -> BString {
     let mut full = folder.to_owned();
@@ -201,11 +232,6 @@ fn below(folder: &BStr, path: &str) -> BString {
         full.extend_from_slice(path.as_bytes());
     }
     full
-}
-
-/// A path as a person types it, without `./` and double or trailing slashes.
-fn tidy(path: &str) -> String {
-    path.split('/').filter(|name| !matches!(*name, "" | ".")).collect::<Vec<_>>().join("/")
 }
 
 /// Fills the destination: `{VAR}` in the text as written, `%N` with what the wildcards matched, in which

@@ -54,7 +54,7 @@ pub(super) fn search(
 }
 
 /// A literal source as the tree spells it: `[*]` is how dist.json writes a star that is no wildcard.
-fn literal(source: &str) -> String {
+pub(super) fn literal(source: &str) -> String {
     source.replace("[*]", "*").replace("[?]", "?").replace("[[]", "[")
 }
 

@@ -248,7 +248,12 @@ impl Shelves {
         let mut versions: Vec<Stored> = names.into_iter().map(read).collect::<Result<_, RecordError>>()?;
         // Contents of one commit have no order but that in which they came.
         let age = |version: &Stored| version.record.as_ref().map(|record| record.created_at.clone());
-        versions.sort_by_cached_key(|version| (version.name.count(), age(version), version.name.clone()));
+        // distman numbered its versions by deployment, which says nothing beside counts of commits: what it made
+        // is older.
+        let is_ours = |version: &Stored| version.record.is_some();
+        versions.sort_by_cached_key(|version| {
+            (is_ours(version), version.name.count(), age(version), version.name.clone())
+        });
         Ok(versions)
     }
 

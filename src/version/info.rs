@@ -19,20 +19,43 @@ impl DistInfo {
     pub fn new(record: &Record, author: Option<&str>) -> Self {
         let short = record.commit.get(..7).unwrap_or(&record.commit);
         let lines = [
-            ("name", record.target.as_str()),
+            ("name", project_of(&record.origin)),
             ("origin", &record.origin),
             ("branch", record.branch.as_deref().unwrap_or("")),
             ("commit", short),
             ("source", &record.source),
             ("author", author.unwrap_or(&record.author)),
+            ("target", &record.target),
             ("version", &record.version),
             ("rev", &record.commit),
             ("tree", &record.content),
             ("date", &record.date),
         ];
+        Self::of_lines(&lines)
+    }
+
+    /// The info of a version that distman made, of which only the name is known: what `earlier` tells of the
+    /// destination still holds, what it tells of a commit does not.
+    pub fn without_record(version: &str, earlier: &Self) -> Self {
+        let kept = |key| earlier.get(key).unwrap_or_default();
+        // `<base>.<number>.<commit>`, or without a commit what distman deployed outside git.
+        let last = version.rsplit('.').next().filter(|last| last.len() >= 7);
+        let lines = [
+            ("name", kept("name")),
+            ("origin", kept("origin")),
+            ("branch", ""),
+            ("commit", last.unwrap_or_default()),
+            ("source", kept("source")),
+            ("author", kept("author")),
+            ("version", version),
+        ];
+        Self::of_lines(&lines)
+    }
+
+    fn of_lines(lines: &[(&str, &str)]) -> Self {
         // A line break in a value would forge another key.
         let plain = |value: &str| value.replace(|c: char| c.is_control(), " ");
-        Self(lines.into_iter().map(|(key, value)| (key.to_owned(), plain(value))).collect())
+        Self(lines.iter().map(|(key, value)| ((*key).to_owned(), plain(value))).collect())
     }
 
     /// Reads the lines of distman or git dist; lines without a colon are skipped.
@@ -53,5 +76,29 @@ impl DistInfo {
             let _ = writeln!(text, "{key}: {value}");
             text
         })
+    }
+}
+
+/// The name of the project that lives at `origin`: the last part of its path, without `.git`, as distman has it.
+fn project_of(origin: &str) -> &str {
+    let path = origin.trim_end_matches('/');
+    let last = path.rsplit(['/', ':']).next().unwrap_or(path);
+    last.strip_suffix(".git").unwrap_or(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_is_called_like_its_repository() {
+        for (origin, name) in [
+            ("https://example.org/group/tool.git", "tool"),
+            ("git@example.org:tool.git", "tool"),
+            ("/srv/git/tool.git/", "tool"),
+            ("/home/tess/project", "project"),
+        ] {
+            assert_eq!(project_of(origin), name, "{origin}");
+        }
     }
 }

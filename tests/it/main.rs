@@ -3,13 +3,17 @@
 
 mod back;
 mod command;
+mod defects;
 mod deploy;
+mod distman;
+mod distman_spellings;
 mod docs;
 mod environment;
 mod export;
 mod hook;
 mod house;
 mod itself;
+mod log_file;
 mod manual;
 mod sandbox;
 mod support;

@@ -29,6 +29,13 @@ pub(super) struct Hook {
     command: Command,
 }
 
+impl Hook {
+    /// True if a hook of git calls, and not a person.
+    pub(super) fn is_run(&self) -> bool {
+        matches!(self.command, Command::Run(_))
+    }
+}
+
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
     Install(Install),

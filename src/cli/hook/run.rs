@@ -5,7 +5,7 @@ use std::path::absolute;
 use super::Run;
 use crate::causes::chain;
 use crate::cli::context::Context;
-use crate::cli::deploy::change;
+use crate::cli::deploy::{change, note_changes};
 use crate::cli::error::{CliError, DONE, FAILED, USAGE};
 use crate::hook::{self, Outcome, OutcomeKind, Request};
 use crate::plan::{Action, Consent, Item};
@@ -55,6 +55,7 @@ fn attempt(context: &Context<'_>, request: &Request) -> Result<(Project, Option<
         request.manifest.as_deref(),
         &context.process,
     )?;
+    context.keep_log(&project.environment);
     let wanted = DeployRequest {
         targets: request.targets.clone(),
         consent: Consent { named_revision: request.explicit, ..Consent::default() },
@@ -65,6 +66,9 @@ fn attempt(context: &Context<'_>, request: &Request) -> Result<(Project, Option<
     let is_still_wanted = || request.is_still_tip().unwrap_or(true);
     let bar = context.bar();
     let done = deploy_unattended(&project, &wanted, request.allow_commands, &is_still_wanted, &bar)?;
+    if let Some(done) = &done {
+        note_changes(context.printer, &done.report.items);
+    }
     Ok((project, done))
 }
 

@@ -79,14 +79,15 @@ pub fn plan_deploy(
     for name in &names {
         check_supported(project, name)?;
     }
+    let source = request.source.as_deref().map(|source| target::source_path(project, source)).transpose()?;
     let asked = target::Request {
-        ignore_missing: request.ignore_missing || request.source.is_some(),
-        source: request.source.as_deref(),
+        ignore_missing: request.ignore_missing || project.ignores_missing() || source.is_some(),
+        source: source.as_deref(),
         destination: request.destination.as_deref(),
         ..target::Request::new(project, snapshot)
     };
     let mut resolved = target::resolve(asked, &names)?;
-    if let Some(source) = &request.source {
+    if let Some(source) = &source {
         resolved.missing.clear();
         if resolved.items.is_empty() {
             resolved = resolve_ad_hoc(asked, source)?;

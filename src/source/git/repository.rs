@@ -1,7 +1,12 @@
 //! Finding and opening a repository.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use bstr::BString;
+
+use crate::disk::on_disk;
 
 use super::{GitError, Result};
 
@@ -105,6 +110,35 @@ impl Repository {
             Some(url) => without_credentials(&url.to_string()),
             None => crate::disk::Shown(&self.place()).to_string(),
         }
+    }
+
+    /// Paths at or below `paths` of the working tree that are not as HEAD has them: changed, added, removed, or not
+    /// known to git and not ignored either; a folder of such files is one path. Reads only what lies there. None in a
+    /// bare repository.
+    ///
+    /// # Errors
+    /// When git cannot be run or refuses.
+    pub fn uncommitted(&self, paths: &[BString]) -> Result<Vec<BString>> {
+        let Some(top) = self.workdir() else { return Ok(Vec::new()) };
+        let mut command = Command::new("git");
+        command.arg("--git-dir").arg(absolute(self.git_dir())).arg("--work-tree").arg(absolute(top));
+        command.current_dir(top).stdin(std::process::Stdio::null());
+        command.args(["--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false", "status"]);
+        command.args(["--porcelain", "-z", "--no-renames", "--untracked-files=normal"]);
+        command.args(["--ignore-submodules=all", "--"]);
+        command.args(
+            paths
+                .iter()
+                .map(|path| if path.is_empty() { OsStr::new(".") } else { on_disk(path).as_os_str() }),
+        );
+        let output = command.output().map_err(GitError::NoGit)?;
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(GitError::Command { command: "status".to_owned(), stderr });
+        }
+        // `XY path`, ended by NUL.
+        let entries = output.stdout.split(|byte| *byte == 0).filter_map(|entry| entry.get(3..));
+        Ok(entries.map(BString::from).collect())
     }
 
     /// A value of git's configuration as a string: repository, user and system scope as git reads them.

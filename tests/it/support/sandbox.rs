@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -125,6 +126,24 @@ impl Sandbox {
     pub(crate) fn run(&self, command: &mut Command) -> Run {
         let output = command.output().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         Run::new(&self.path, format!("{command:?}"), &output)
+    }
+
+    /// Runs `git dist` with these arguments at a terminal of its own, where a person types `answer`. What it prints
+    /// to either stream is standard output.
+    pub(crate) fn dist_at_terminal(&self, within: &Path, arguments: &[&str], answer: &str) -> Run {
+        let line: Vec<String> =
+            arguments.iter().map(|argument| format!("'{}'", argument.replace('\'', "'\\''"))).collect();
+        let line = format!("'{}' {}", env!("CARGO_BIN_EXE_git-dist"), line.join(" "));
+        let mut command = self.command("script", within);
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // The pipe stays open: its end would be the end of the terminal.
+        let mut person = child.stdin.take().unwrap();
+        person.write_all(answer.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        drop(person);
+        Run::new(&self.path, line, &output)
     }
 
     /// The next commit is a minute later.
