@@ -8,7 +8,7 @@ use crate::history::{Activation, History};
 use crate::project::Project;
 use crate::spelling::nearest;
 use crate::target::{self, TargetError};
-use crate::version::{Destination, Link, RecordError, Shelves, Stored, VersionName};
+use crate::version::{Destination, Link, Shelves, Stored, VersionName};
 
 /// A destination that something is deployed to, or was.
 #[derive(Clone, Debug)]
@@ -37,9 +37,6 @@ pub enum InventoryError {
     /// The disk said no.
     #[error(transparent)]
     Disk(#[from] disk::DiskError),
-    /// A record could not be read.
-    #[error(transparent)]
-    Record(#[from] RecordError),
     /// The manifest's targets could not be resolved.
     #[error(transparent)]
     Target(#[from] TargetError),

@@ -4,6 +4,7 @@
 //! back or to finish: a run that finds it asks the history whether the rollout counts. If it does, what is left
 //! to do is done; if not, every link goes back to what it was.
 
+mod afterwork;
 mod group;
 mod swap;
 
@@ -12,15 +13,17 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{self, Dir, DiskError, Filesystems, Shown};
+use crate::disk::{self, Dir, DiskError, Shown};
 use crate::history::{self, History, Rollout};
 use crate::root::{Root, bump_epoch};
 use crate::stage::CompleteVersion;
-use crate::version::{Destination, DistInfo, Record, RecordError};
+use crate::version::Destination;
 
+use afterwork::Afterwork;
+pub use afterwork::Removal;
 use group::Group;
 pub use group::{CURRENT, GROUPS};
-use swap::{PendingSwap, remove_if_there};
+use swap::PendingSwap;
 
 /// Name of the journal in the root's own folder.
 pub const PENDING: &str = "pending.json";
@@ -31,9 +34,6 @@ pub enum ActivateError {
     /// The disk said no.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// A record could not be read.
-    #[error(transparent)]
-    Record(#[from] RecordError),
     /// Links had been swapped; every one is back as it was.
     #[error("the rollout failed and was undone")]
     Undone(#[source] Box<ActivateError>),
@@ -102,6 +102,8 @@ struct Pending {
     rollout: Rollout,
     author: Option<String>,
     marks: Vec<Mark>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    removals: Vec<Removal>,
     swaps: Vec<PendingSwap>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     flips: Vec<Flip>,
@@ -140,6 +142,8 @@ pub struct Activation<'a> {
     pub swaps: &'a [Swap],
     /// What happens to records once the rollout counts.
     pub marks: Vec<Mark>,
+    /// Which versions are removed once the rollout counts.
+    pub removals: Vec<Removal>,
     /// Destinations whose present content is moved aside.
     pub adopt: &'a [Destination],
     /// Destinations that flip together, with the name of their group.
@@ -151,8 +155,9 @@ pub struct Activation<'a> {
 /// # Errors
 /// When the disk says no; every link is then as it was.
 pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>> {
-    let Activation { root, rollout, author, swaps, marks, adopt, groups } = what;
-    let mut pending = Pending { format: 1, rollout, author, marks, swaps: Vec::new(), flips: Vec::new() };
+    let Activation { root, rollout, author, swaps, marks, removals, adopt, groups } = what;
+    let (mine, flips) = (Vec::new(), Vec::new());
+    let mut pending = Pending { format: 1, rollout, author, marks, removals, swaps: mine, flips };
     let mut members: BTreeMap<&str, Vec<&Swap>> = BTreeMap::new();
     for swap in swaps {
         let destination = swap.destination();
@@ -264,17 +269,17 @@ impl Activated<'_> {
         Ok(())
     }
 
-    /// Makes the rollout count: the history line first, then dist info, marks and the change stamp.
+    /// Makes the rollout count: the history line first, then dist info, marks, removals and the change stamp.
     ///
     /// # Errors
     /// When the history line could not be written; every link is then as it was. A failure after it is no
-    /// failure of the rollout and is returned as a value: what is left to do stays in the journal for the next run.
-    pub fn commit(self) -> Result<Option<ActivateError>> {
+    /// failure of the rollout and is returned as a value: what is left to do is kept for the next run.
+    pub fn commit(self) -> Result<Vec<ActivateError>> {
         if let Err(error) = history::append(self.meta, &self.pending.rollout) {
             return Err(self.undone(error.into()));
         }
         // From here on the rollout counts; the next run completes what this one cannot.
-        Ok(finish(self.meta, &self.pending).err())
+        Ok(finish(self.meta, self.pending).unwrap_or_else(|error| vec![error]))
     }
 
     /// Undoes the rollout because of `error`, and says how that went.
@@ -321,62 +326,23 @@ fn undo(meta: &Dir, pending: &Pending) -> Result<()> {
     Ok(())
 }
 
-/// Does what is left once the rollout counts: dist info, marks, change stamp, and the journal's end.
-fn finish(meta: &Dir, pending: &Pending) -> Result<()> {
-    let mut touched = Filesystems::default();
-    for swap in &pending.swaps {
-        let Ok(destination) = Destination::new(swap.destination.clone()) else { continue };
-        let folder = match Dir::open(destination.folder()) {
-            Ok(folder) => folder,
-            Err(error) if error.is_not_found() => continue,
-            Err(error) => return Err(error.into()),
-        };
-        write_info(&folder, &destination, swap.version.as_deref(), pending.author.as_deref())?;
-        touched.add(folder)?;
+/// Does what is left once the rollout counts, as far as it can be done, and ends the journal. The errors say what
+/// could not be.
+fn finish(meta: &Dir, pending: Pending) -> Result<Vec<ActivateError>> {
+    let mut afterwork = Afterwork::new(pending.marks, pending.removals);
+    for swap in pending.swaps {
+        afterwork.info(swap.destination, swap.version, pending.author.clone());
     }
-    for flip in &pending.flips {
-        if let Some(group) = Group::at(&flip.group)? {
-            group.sweep()?;
-        }
+    for flip in pending.flips {
+        afterwork.group(flip.group);
     }
-    for mark in &pending.marks {
-        let Ok(destination) = Destination::new(mark.destination.clone()) else { continue };
-        let versions = Dir::open(&destination.versions_folder())?;
-        if let Some(record) = Record::read(&versions, &mark.version)? {
-            let marked = match &mark.bad {
-                Some(reason) => record.marked_bad(reason),
-                None => record.marked_good(),
-            };
-            marked.write(&versions)?;
-            touched.add(versions)?;
-        }
+    let mut errors = afterwork.run(meta)?;
+    if let Err(error) = bump_epoch(meta) {
+        errors.push(error.into());
     }
-    touched.sync()?;
-    bump_epoch(meta)?;
     meta.remove(PENDING)?;
     meta.sync()?;
-    Ok(())
-}
-
-/// Writes the dist info of what is active, or removes it with the destination.
-fn write_info(
-    folder: &Dir,
-    destination: &Destination,
-    version: Option<&str>,
-    author: Option<&str>,
-) -> Result<()> {
-    let name = DistInfo::file_name(destination.base());
-    let Some(version) = version else {
-        remove_if_there(folder, Path::new(&name))?;
-        return Ok(());
-    };
-    let versions = Dir::open(&destination.versions_folder())?;
-    let info = match Record::read(&versions, version)? {
-        Some(record) => DistInfo::new(&record, author),
-        None => DistInfo::without_record(version, &destination.info().unwrap_or_default()),
-    };
-    folder.replace_file_later_durable(&name, info.to_text().as_bytes())?;
-    Ok(())
+    Ok(errors)
 }
 
 /// What [`recover`] found and did.
@@ -418,7 +384,7 @@ pub fn recover(meta: &Dir, history: &History) -> Result<Recovered> {
         .map_err(|source| ActivateError::Damaged { path: meta.join(PENDING), source })?;
     let number = pending.rollout.number;
     if history.contains(number) {
-        finish(meta, &pending)?;
+        finish(meta, pending)?;
         return Ok(Recovered::Completed { number });
     }
     undo(meta, &pending)?;

@@ -51,7 +51,7 @@ impl PendingSwap {
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(error),
         };
-        folder.remove_all(temporary(base))?;
+        remove_link(&folder, &temporary(base))?;
         let now = folder.read_link(base)?;
         if let Some(aside) = &self.aside {
             let is_ours = folder.read_link(aside)? == self.to;
@@ -93,7 +93,7 @@ fn temporary(base: &Path) -> PathBuf {
 /// Makes `base` a link with the text `to`, by rename: there is never a moment without a link.
 fn point(folder: &Dir, base: &Path, to: &Path) -> disk::Result<()> {
     let temporary = temporary(base);
-    folder.remove_all(&temporary)?;
+    remove_link(folder, &temporary)?;
     folder.symlink(to, &temporary)?;
     folder.rename(&temporary, folder, base).inspect_err(|_| folder.discard(&temporary))
 }
@@ -108,6 +108,11 @@ fn adopt(folder: &Dir, base: &Path, to: &Path, aside: &str) -> disk::Result<()> 
     folder.remove(aside)?;
     folder.rename(base, folder, aside)?;
     point(folder, base, to)
+}
+
+/// Removes what a killed run left under a temporary name: a link. Anything else is somebody's.
+fn remove_link(folder: &Dir, name: &Path) -> disk::Result<()> {
+    if folder.read_link(name)?.is_some() { folder.remove(name) } else { Ok(()) }
 }
 
 pub(super) fn remove_if_there(folder: &Dir, base: &Path) -> disk::Result<()> {

@@ -12,7 +12,7 @@ use crate::inventory::{Installed, Look};
 use crate::plan::{Action, Item, Kind};
 use crate::rollout::{RolloutError, Session, repair};
 use crate::source::git::Repository;
-use crate::version::{Checked, Link, Stored, check};
+use crate::version::{Checked, Difference, Link, Record, Stored, check};
 
 /// A version that was checked.
 struct Verified<'a> {
@@ -36,6 +36,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &Verify) -> Result<u8, CliEr
             let checked = match (&stored.record, inventory.shelves.dir(&installed.destination)?) {
                 (Some(record), Some(versions)) => {
                     Some(check(versions, &stored.name, record).map_err(RolloutError::from)?)
+                }
+                (None, Some(versions)) if Record::is_damaged(versions, &stored.name.to_string())? => {
+                    let difference = Difference { path: "".into(), what: "its record is damaged" };
+                    Some(Checked { differences: vec![difference], ..Checked::default() })
                 }
                 _ => None,
             };
@@ -77,7 +81,15 @@ pub(super) fn run(context: &Context<'_>, arguments: &Verify) -> Result<u8, CliEr
         super::deploy::show_items(printer, &report)?;
     }
     printer.talk(format!("exported {} again", counted(items.len(), "version")));
-    Ok(if broken.is_empty() { DONE } else { DIFFERENT })
+    let lost = damaged.len() - items.len();
+    if lost > 0 {
+        let versions = counted(lost, "version");
+        printer.warn(
+            format!("{versions} cannot be exported again: the record does not say from what"),
+            Some("`git dist` deploys a whole version beside it"),
+        );
+    }
+    Ok(if broken.is_empty() && lost == 0 { DONE } else { DIFFERENT })
 }
 
 fn is_active(look: &Look, stored: &Stored) -> bool {

@@ -36,7 +36,7 @@ use crate::source::git::GitError;
 use crate::stage::StageError;
 use crate::target::TargetError;
 use crate::transform::TransformError;
-use crate::version::{ListingError, RecordError, VersionName};
+use crate::version::{ListingError, VersionName};
 
 /// Why a rollout did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -131,9 +131,6 @@ pub enum RolloutError {
     /// The disk said no.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// A record could not be read.
-    #[error(transparent)]
-    Record(#[from] RecordError),
     /// A listing could not be read.
     #[error(transparent)]
     Listing(#[from] ListingError),

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use super::after::{After, Failure};
 use super::{Events, Report, Result, RolloutError};
-use crate::activate::{ActivateError, Activation, Mark, Recovered, Swap, activate, is_pending, recover};
+use crate::activate::{
+    ActivateError, Activation, Mark, Recovered, Removal, Swap, activate, is_pending, recover,
+};
 use crate::causes::chain;
-use crate::disk::{Dir, DiskError, Filesystems};
+use crate::disk::{Dir, Filesystems};
 use crate::history::{self, Change, History, Rollout};
 use crate::lock::{Holder, Lock};
 use crate::plan::{Action, Item, Kind, beyond_keep};
 use crate::project::Project;
 use crate::root::{Root, bump_epoch};
-use crate::stage::{self, CompleteVersion, STAGING};
-use crate::version::{Destination, FileListing, Link, Record, Shelves, VersionName};
+use crate::stage::{self, CompleteVersion, remove_version};
+use crate::version::{Destination, Link, Record, Shelves, VersionName};
 
 /// Number of a folder and of the filesystem it is on.
 pub(super) type FolderId = (u64, u64);
@@ -159,6 +161,7 @@ impl Session {
                 author: about.author.clone(),
                 swaps: &work.swaps,
                 marks: work.marks,
+                removals: work.removals,
                 adopt: &work.adopted,
                 groups: &groups,
             },
@@ -181,16 +184,7 @@ impl Session {
             let again = failed_again.map(|failure| failure.source.in_short());
             return Err(RolloutError::After { target, again, source });
         }
-        if let Some(unfinished) = activated.commit()? {
-            report.warnings.push(chain(&unfinished));
-        }
-        for (destination, versions) in work.removals {
-            for version in versions {
-                if let Err(error) = remove_version(&destination, &version) {
-                    report.warnings.push(chain(&error));
-                }
-            }
-        }
+        report.warnings.extend(activated.commit()?.iter().map(|error| chain(error)));
         self.prune_after(&mut report, &about.keep);
         Ok(report)
     }
@@ -232,11 +226,8 @@ impl Session {
             if is_few {
                 continue;
             }
-            let looked = item
-                .destination
-                .link()
-                .map_err(crate::version::RecordError::from)
-                .and_then(|link| Ok((link, shelves.versions(&item.destination)?)));
+            let looked =
+                item.destination.link().and_then(|link| Ok((link, shelves.versions(&item.destination)?)));
             let (link, stored) = match looked {
                 Ok(looked) => looked,
                 Err(error) => {
@@ -294,7 +285,7 @@ struct Work {
     swaps: Vec<Swap>,
     marks: Vec<Mark>,
     adopted: Vec<Destination>,
-    removals: Vec<(Destination, Vec<VersionName>)>,
+    removals: Vec<Removal>,
     changes: Vec<Change>,
 }
 
@@ -373,29 +364,11 @@ impl Work {
                 } else {
                     change.to.clone_from(&change.from);
                 }
-                self.removals.push((destination.clone(), versions.clone()));
+                let destination = destination.path().to_owned();
+                self.removals.push(Removal { destination, versions: change.removed.clone() });
             }
         }
         self.changes.push(change);
         Ok(())
     }
-}
-
-/// Removes one version: out of sight in one rename, then its record, then its files. What a kill interrupts is
-/// swept by the next run.
-fn remove_version(destination: &Destination, version: &VersionName) -> Result<(), DiskError> {
-    let versions = Dir::open(&destination.versions_folder())?;
-    let name = version.to_string();
-    let trash = format!("{STAGING}removed-{}-{name}", std::process::id());
-    match versions.rename(&name, &versions, &trash) {
-        Err(error) if !error.is_not_found() => return Err(error),
-        _ => {}
-    }
-    for file in [Record::file_name(&name), FileListing::file_name(&name)] {
-        match versions.remove(file) {
-            Err(error) if !error.is_not_found() => return Err(error),
-            _ => {}
-        }
-    }
-    versions.remove_all(&trash)
 }

@@ -357,3 +357,25 @@ pub struct Content {
     /// Which of the contents that [`export`] is given holds the bytes.
     pub store: usize,
 }
+
+/// Removes one version: out of sight in one rename, then its record, then its files. What a kill interrupts is
+/// swept by the next run.
+///
+/// # Errors
+/// When something of it may not be removed.
+pub fn remove_version(destination: &Destination, version: &VersionName) -> disk::Result<()> {
+    let versions = Dir::open(&destination.versions_folder())?;
+    let name = version.to_string();
+    let trash = format!("{STAGING}removed-{}-{name}", std::process::id());
+    match versions.rename(&name, &versions, &trash) {
+        Err(error) if !error.is_not_found() => return Err(error),
+        _ => {}
+    }
+    for file in [Record::file_name(&name), FileListing::file_name(&name)] {
+        match versions.remove(file) {
+            Err(error) if !error.is_not_found() => return Err(error),
+            _ => {}
+        }
+    }
+    versions.remove_all(&trash)
+}

@@ -103,6 +103,19 @@ pub enum TargetError {
         /// The outer one's target.
         outer_target: String,
     },
+    /// A destination has the name of a file that git dist keeps beside another one.
+    #[error(
+        "the destination `{}` of target `{target}` has a name that git dist uses beside target `{other}`",
+        Shown(destination)
+    )]
+    OwnName {
+        /// The destination.
+        destination: PathBuf,
+        /// Its target.
+        target: String,
+        /// The target beside which the name is taken.
+        other: String,
+    },
     /// The data of shared paths and a destination need the same place.
     #[error(
         "the destination `{}` of target `{other}` and the shared data of target `{target}` in `{}` are in each \

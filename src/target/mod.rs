@@ -3,11 +3,11 @@
 //! This is where dist.json, the environment and the tree meet. Everything that can be refused without looking
 //! at the destinations is refused here, before anything is written.
 
+mod collide;
 mod error;
 mod search;
 mod tree;
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -21,6 +21,7 @@ use crate::project::Project;
 use crate::source::git::Snapshot;
 use crate::version::Destination;
 
+use collide::{check_collisions, check_shared_folders};
 pub use error::TargetError;
 use search::{Found, search};
 pub use tree::Place;
@@ -274,78 +275,4 @@ fn destination(
         source_path: found.path.clone(),
         source,
     })
-}
-
-/// Refuses destinations that `selected` items share with each other or with `others`, and those that lie inside
-/// one another.
-fn check_collisions(selected: &[Item], others: &[Item]) -> Result<(), TargetError> {
-    let all = || selected.iter().map(|item| (item, true)).chain(others.iter().map(|item| (item, false)));
-    let mut by_path: HashMap<&std::path::Path, (&Item, bool)> = HashMap::new();
-    let mut shelves: HashMap<PathBuf, (&Item, bool)> = HashMap::new();
-    for (item, is_selected) in all() {
-        // Two that were not selected may wait for their turn.
-        match by_path.insert(item.destination.path(), (item, is_selected)) {
-            Some((first, first_is_selected)) if first_is_selected || is_selected => {
-                let both = [first, item].map(|item| (item.target.clone(), item.source.clone()));
-                return Err(TargetError::SameDestination {
-                    destination: item.destination.as_str().to_owned(),
-                    items: Box::new(both),
-                });
-            }
-            _ => {}
-        }
-        let shelf = shelves.entry(item.destination.versions_folder()).or_insert((item, is_selected));
-        if is_selected && !shelf.1 {
-            *shelf = (item, is_selected);
-        }
-    }
-    for (item, is_selected) in all() {
-        for above in item.destination.path().ancestors().skip(1) {
-            let outer = by_path.get(above).or_else(|| shelves.get(above));
-            if let Some((outer, _)) = outer.filter(|(_, outer_is_selected)| *outer_is_selected || is_selected)
-            {
-                return Err(TargetError::Nested {
-                    inner: item.destination.as_str().to_owned(),
-                    inner_target: item.target.clone(),
-                    outer: above.display().to_string(),
-                    outer_target: outer.target.clone(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Refuses destinations that are in the way of the data of a target with shared paths, or lie in it.
-fn check_shared_folders(selected: &[Item], others: &[Item]) -> Result<(), TargetError> {
-    let all = || selected.iter().chain(others);
-    let owners = all().filter(|item| !item.shared.is_empty());
-    let folders: HashMap<PathBuf, &Item> =
-        owners.map(|item| (item.destination.shared_folder(), item)).collect();
-    if folders.is_empty() {
-        return Ok(());
-    }
-    let by_path: HashMap<&std::path::Path, &Item> =
-        all().map(|item| (item.destination.path(), item)).collect();
-    let clash = |folder: &PathBuf, owner: &Item, item: &Item| {
-        Err(TargetError::SharedFolder {
-            target: owner.target.clone(),
-            folder: folder.clone(),
-            other: item.target.clone(),
-            destination: item.destination.path().to_owned(),
-        })
-    };
-    for (folder, owner) in &folders {
-        if let Some(item) = folder.ancestors().find_map(|above| by_path.get(above)) {
-            return clash(folder, owner, item);
-        }
-    }
-    for item in all() {
-        if let Some((folder, owner)) =
-            item.destination.path().ancestors().find_map(|above| folders.get_key_value(above))
-        {
-            return clash(folder, owner, item);
-        }
-    }
-    Ok(())
 }

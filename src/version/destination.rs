@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{DistInfo, Record, RecordError, VersionName};
+use super::{DistInfo, Record, VersionName};
 use crate::disk::{self, Dir, DiskError, Kind, Shown};
 
 /// Name of the folder that holds versions, beside their destinations.
@@ -79,7 +79,8 @@ impl Destination {
             return Err(DestinationError::NotUtf8(path));
         };
         let base = base.to_owned();
-        if base == VERSIONS || base == ".distman" || base.starts_with(".staging-") {
+        let is_within_meta = path.components().any(|part| part.as_os_str() == ".distman");
+        if base == VERSIONS || is_within_meta || base.starts_with(".staging-") {
             return Err(DestinationError::Reserved(path));
         }
         Ok(Self { path, base })
@@ -221,11 +222,7 @@ impl Shelves {
     ///
     /// # Errors
     /// When the folder or the record cannot be read.
-    pub fn stored(
-        &mut self,
-        destination: &Destination,
-        name: &VersionName,
-    ) -> Result<Option<Stored>, RecordError> {
+    pub fn stored(&mut self, destination: &Destination, name: &VersionName) -> disk::Result<Option<Stored>> {
         let Some(shelf) = self.shelf(destination)? else { return Ok(None) };
         let text = name.to_string();
         match shelf.dir.stat(&text)?.map(|stat| stat.kind) {
@@ -238,14 +235,14 @@ impl Shelves {
     ///
     /// # Errors
     /// When the folder or a record cannot be read.
-    pub fn versions(&mut self, destination: &Destination) -> Result<Vec<Stored>, RecordError> {
+    pub fn versions(&mut self, destination: &Destination) -> disk::Result<Vec<Stored>> {
         let names = self.names(destination)?;
         let Some(shelf) = self.shelf(destination)? else { return Ok(Vec::new()) };
         let read = |name: VersionName| {
             let record = Record::read(&shelf.dir, &name.to_string())?;
             Ok(Stored { name, record })
         };
-        let mut versions: Vec<Stored> = names.into_iter().map(read).collect::<Result<_, RecordError>>()?;
+        let mut versions: Vec<Stored> = names.into_iter().map(read).collect::<disk::Result<_>>()?;
         // Contents of one commit have no order but that in which they came.
         let age = |version: &Stored| version.record.as_ref().map(|record| record.created_at.clone());
         // distman numbered its versions by deployment, which says nothing beside counts of commits: what it made

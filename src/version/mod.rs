@@ -14,4 +14,4 @@ pub use fingerprint::{Fingerprint, Ingredients};
 pub use info::DistInfo;
 pub use listing::{FileListing, ListedFile, ListingError};
 pub use name::VersionName;
-pub use record::{Recipe, Record, RecordError, State};
+pub use record::{Recipe, Record, State};

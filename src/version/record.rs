@@ -1,11 +1,10 @@
 //! The record beside a version: what it is, where it came from and what proves its content.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{self, Dir, DiskError, Shown};
+use crate::disk::{self, Dir};
 
 /// The record of one version, kept as `.<version>.json` beside it.
 ///
@@ -105,23 +104,6 @@ pub enum State {
     Bad,
 }
 
-/// Why a record could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// The file could not be read or written.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// The file is not what a record looks like.
-    #[error("the record `{}` is damaged", Shown(path))]
-    Damaged {
-        /// The record's path.
-        path: PathBuf,
-        /// What the reader stumbled over.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
 /// Largest record that is read, in bytes.
 const LIMIT: u64 = 4 << 20;
 
@@ -131,19 +113,25 @@ impl Record {
         format!(".{version}.json")
     }
 
-    /// Reads the record of `version` in the `versions/` folder `dir`; `None` where there is none.
+    /// Reads the record of `version` in the `versions/` folder `dir`; `None` where there is none, or one that
+    /// cannot be understood: nothing is known of such a version, as of those that distman made.
     ///
     /// # Errors
-    /// When the file cannot be read or is damaged.
-    pub fn read(dir: &Dir, version: &str) -> Result<Option<Self>, RecordError> {
-        let name = Self::file_name(version);
-        let bytes = match dir.read_file(&name, LIMIT) {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let damaged = |source| RecordError::Damaged { path: dir.join(&name), source };
-        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    /// When the file cannot be read.
+    pub fn read(dir: &Dir, version: &str) -> disk::Result<Option<Self>> {
+        match dir.read_file(Self::file_name(version), LIMIT) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// True if `version` has a record that cannot be understood.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn is_damaged(dir: &Dir, version: &str) -> disk::Result<bool> {
+        Ok(Self::read(dir, version)?.is_none() && dir.stat(Self::file_name(version))?.is_some())
     }
 
     /// The record as it is written.

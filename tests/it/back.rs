@@ -376,3 +376,43 @@ fn a_version_that_shares_files_with_a_damaged_one_is_damaged_too_and_both_are_me
     repo.dist([]).success();
     assert_eq!(read(&sandbox, "lib/same.txt"), "same");
 }
+
+#[test]
+fn a_damaged_record_holds_nobody_up() {
+    let sandbox = Sandbox::new();
+    let repo = deployed(&sandbox, 2);
+    let version = sandbox.active("lib");
+    let record = sandbox.root().join(version.replace("versions/", "versions/.") + ".json");
+    fs::write(&record, "{ half a rec").unwrap();
+    repo.dist(["show"]).success().prints("unverified");
+    repo.dist(["verify", "lib"]).code(4).prints("its record is damaged");
+    repo.dist(["verify", "--repair", "lib"]).code(4).says("`git dist` deploys a whole version beside it");
+    repo.dist([]).success();
+    repo.dist(["verify"]).success();
+    assert_eq!(read(&sandbox, "lib/a.txt"), "2");
+    repo.dist(["rollback", "lib", "--to", "1"]).success();
+}
+
+#[test]
+fn what_cannot_be_removed_now_is_removed_later() {
+    let sandbox = Sandbox::new();
+    let repo = deployed(&sandbox, 3);
+    // A folder where the version should be renamed to: the removal fails, whoever runs it.
+    let versions = sandbox.root().join("versions");
+    let hidden = sandbox.root().join("hidden");
+    let old = fs::read_dir(&versions).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let old = old.filter(|name| name.starts_with("lib.1.")).next().unwrap();
+    let listing = versions.join(format!(".{old}.files"));
+    fs::remove_file(&listing).unwrap();
+    fs::create_dir(&listing).unwrap();
+    fs::create_dir(&hidden).unwrap();
+    repo.dist(["delete", "lib", "1"]).success().says("the next run tries again");
+    assert!(sandbox.root().join(".distman/unfinished.json").exists());
+    fs::remove_dir(&listing).unwrap();
+    change(&repo, 4);
+    repo.dist([]).success();
+    assert!(!sandbox.root().join(".distman/unfinished.json").exists());
+    let left =
+        fs::read_dir(&versions).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.contains("lib.1.")).count(), 0);
+}

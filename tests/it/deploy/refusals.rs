@@ -285,3 +285,34 @@ fn sources_outside_the_repository() {
         refused(&sandbox, &repo, []).says("x").says("error: ");
     }
 }
+
+#[test]
+fn destinations_that_are_one_through_a_linked_folder_are_one() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write("a", "a\n");
+    repo.manifest(
+        r#""one": { "source": "a", "destination": "{DEPLOY_ROOT}/bin/t" },
+           "two": { "source": "a", "destination": "{DEPLOY_ROOT}/sbin/t" }"#,
+    );
+    repo.commit("first");
+    std::fs::create_dir_all(sandbox.root().join("bin")).unwrap();
+    std::os::unix::fs::symlink("bin", sandbox.root().join("sbin")).unwrap();
+    repo.dist([]).code(1).says("targets `one` and `two` have one destination");
+}
+
+#[test]
+fn names_that_git_dist_uses_are_no_destinations() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write("a", "a\n");
+    for taken in [".t.dist", ".t.next", ".distman/x", "versions", ".staging-x"] {
+        repo.manifest(&format!(
+            r#""one": {{ "source": "a", "destination": "{{DEPLOY_ROOT}}/t" }},
+               "two": {{ "source": "a", "destination": "{{DEPLOY_ROOT}}/{taken}" }}"#
+        ));
+        repo.commit(taken);
+        repo.dist([]).code(1).says("two");
+        assert!(!sandbox.root().exists(), "{taken}");
+    }
+}
