@@ -1,0 +1,89 @@
+//! A file that is being written, and making what was written durable.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use rustix::fs::{self, Mode, Timespec, Timestamps};
+
+use super::{Dir, Result, at, failed};
+
+/// A file that is being written and that nobody else knows yet.
+#[derive(Debug)]
+pub struct NewFile {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+}
+
+impl NewFile {
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(failed("write", &self.path))
+    }
+
+    /// Sets the modification time, in whole seconds since 1970.
+    ///
+    /// # Errors
+    /// When the filesystem refuses.
+    pub fn set_mtime(&self, seconds: i64) -> Result<()> {
+        let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
+        let times = Timestamps { last_access: time, last_modification: time };
+        fs::futimens(&self.file, &times).map_err(at("set the time of", &self.path))
+    }
+
+    /// Sets the permission bits, whatever the umask is.
+    ///
+    /// # Errors
+    /// When the filesystem refuses.
+    pub fn set_mode(&self, mode: u32) -> Result<()> {
+        fs::fchmod(&self.file, Mode::from_raw_mode(mode)).map_err(at("set the mode of", &self.path))
+    }
+
+    /// Makes the content durable.
+    ///
+    /// # Errors
+    /// When the disk reports a write error.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_all().map_err(failed("sync", &self.path))
+    }
+
+    /// Fills this file with a copy-on-write clone of `from`. False where the filesystem cannot.
+    pub fn clone_from(&mut self, from: &File) -> bool {
+        #[cfg(target_os = "linux")]
+        return fs::ioctl_ficlone(&self.file, from).is_ok();
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = from;
+            false
+        }
+    }
+}
+
+/// The filesystems that something was written to, each made durable with one call.
+#[derive(Debug, Default)]
+pub struct Filesystems(Vec<(u64, Dir)>);
+
+impl Filesystems {
+    /// Notes that something was written in `dir`.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn add(&mut self, dir: Dir) -> Result<()> {
+        let device = dir.device()?;
+        if self.0.iter().all(|(known, _)| *known != device) {
+            self.0.push((device, dir));
+        }
+        Ok(())
+    }
+
+    /// Makes all that was written durable.
+    ///
+    /// # Errors
+    /// When a disk reports a write error.
+    pub fn sync(self) -> Result<()> {
+        self.0.iter().try_for_each(|(_, dir)| dir.sync_filesystem())
+    }
+}

@@ -1,0 +1,95 @@
+//! A file for appending and locking: the history, the lock.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, Mode, OFlags};
+
+use super::{Dir, Result, failed, try_flock};
+
+/// A file for appending and locking: the history, the lock.
+#[derive(Debug)]
+pub struct LogFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl LogFile {
+    /// Opens `name` in `dir` for reading and appending, creating it with `0666` less the umask.
+    ///
+    /// # Errors
+    /// When it is a link, no regular file or may not be written.
+    pub fn open(dir: &Dir, name: &str) -> Result<Self> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = fs::openat(&dir.fd, name, flags, Mode::from_raw_mode(0o666))
+            .map_err(|e| dir.failed("open", Path::new(name), e))?;
+        Ok(Self { file: File::from(fd), path: dir.join(name) })
+    }
+
+    /// Appends `bytes` in one write and makes them durable.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; the file is then cut back to what it was.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let before = self.file.metadata().map_err(failed("read", &self.path))?.len();
+        let appended = self.file.write_all(bytes).and_then(|()| self.file.sync_all());
+        appended.map_err(|error| {
+            // A torn line is ignored by readers; cutting it off is courtesy.
+            let _ = self.file.set_len(before);
+            failed("write", &self.path)(error)
+        })
+    }
+
+    /// Appends `bytes` in one write, without making them durable.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn add(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(failed("write", &self.path))
+    }
+
+    /// True if the file is empty or its last byte is a line break.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn ends_with_line_break(&self) -> Result<bool> {
+        use std::os::unix::fs::FileExt as _;
+        let size = self.file.metadata().map_err(failed("read", &self.path))?.len();
+        let mut last = [b'\n'];
+        if size > 0 {
+            self.file.read_exact_at(&mut last, size - 1).map_err(failed("read", &self.path))?;
+        }
+        Ok(last == [b'\n'])
+    }
+
+    /// Replaces the whole content, without making it durable.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn overwrite(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.set_len(0).and_then(|()| self.file.write_all(bytes)).map_err(failed("write", &self.path))
+    }
+
+    /// The whole content.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(&mut self) -> Result<Vec<u8>> {
+        use std::io::{Read as _, Seek as _};
+        let mut bytes = Vec::new();
+        self.file
+            .rewind()
+            .and_then(|()| self.file.read_to_end(&mut bytes))
+            .map_err(failed("read", &self.path))?;
+        Ok(bytes)
+    }
+
+    /// Takes the kernel's exclusive lock on the file, or says that somebody holds it.
+    ///
+    /// # Errors
+    /// When the filesystem has no locks.
+    pub fn try_lock(&self) -> Result<bool> {
+        try_flock(&self.file, &self.path)
+    }
+}

@@ -1,0 +1,62 @@
+//! What stands at a name.
+
+use rustix::fs::{self, FileType};
+
+/// What stands at a name, without following a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// File, directory, link or something else.
+    pub kind: Kind,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time in whole seconds since 1970.
+    pub mtime: i64,
+    /// The fraction of the modification time, in nanoseconds.
+    pub mtime_nanos: u32,
+    /// Permission bits (`0o7777`).
+    pub mode: u32,
+    /// The file's number and its filesystem's: equal for hard links.
+    pub inode: (u64, u64),
+    /// The owner's user id.
+    pub owner: u32,
+}
+
+/// The kinds of things on a disk that a deployment tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A socket, pipe or device: never read, never written.
+    Other,
+}
+
+impl From<fs::Stat> for Stat {
+    // The fields' widths differ between systems.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::unnecessary_cast,
+        clippy::cast_lossless
+    )]
+    fn from(stat: fs::Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode as _) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Symlink,
+            _ => Kind::Other,
+        };
+        Self {
+            kind,
+            size: stat.st_size as u64,
+            mtime: stat.st_mtime as i64,
+            mtime_nanos: stat.st_mtime_nsec as u32,
+            mode: stat.st_mode as u32 & 0o7777,
+            inode: (stat.st_dev as u64, stat.st_ino as u64),
+            owner: stat.st_uid as u32,
+        }
+    }
+}
