@@ -15,7 +15,7 @@ use super::{DiskError, NewFile, Result, Stat, at, failed, is_temporary, temporar
 #[derive(Debug)]
 pub struct Dir {
     pub(super) fd: OwnedFd,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Dir {

@@ -1,26 +1,27 @@
 //! A project: the manifest and environment of one revision of one repository, or of a folder, read once.
 
+mod error;
+mod files;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use bstr::{BStr, BString, ByteSlice as _};
+use bstr::{BString, ByteSlice as _};
 
-use crate::disk::{Shown, on_disk};
+use crate::disk::Shown;
 use crate::environment::{self, Environment, EnvironmentError, EnvironmentFile, Files};
-use crate::manifest::{Manifest, ManifestError, Parsed};
+use crate::manifest::{Manifest, Parsed};
 use crate::root::{META, Root};
 use crate::source::git::{GitError, Repository, Revision, Snapshot};
+
+pub use error::ProjectError;
+use files::{FileReader, ProjectFiles, find_manifest, folder_of};
 
 /// Name of the manifest.
 pub const MANIFEST: &str = "dist.json";
 /// Name of the environment file beside it.
 pub const ENVIRONMENT: &str = "distman.env";
-
-/// Largest manifest that is read, in bytes.
-const MANIFEST_LIMIT: u64 = 16 << 20;
-/// Largest environment file that is read, in bytes.
-const ENVIRONMENT_LIMIT: u64 = 1 << 20;
 
 /// What one revision, or one folder, says is to be deployed.
 pub struct Project {
@@ -83,94 +84,6 @@ pub struct Doubt {
     pub message: String,
     /// The next step, if there is one.
     pub hint: Option<String>,
-}
-
-/// Why a project could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ProjectError {
-    /// The repository or an object in it.
-    #[error(transparent)]
-    Git(#[from] GitError),
-    /// There is no manifest at the revision.
-    #[error("there is no `{MANIFEST}` in {at}{}", Place(folder))]
-    NoManifest {
-        /// Where it was looked for.
-        at: String,
-        /// The folder that was looked in first.
-        folder: BString,
-        /// True if one lies in the working tree, uncommitted.
-        uncommitted: bool,
-    },
-    /// The manifest is not what a manifest looks like.
-    #[error("the manifest of {at} cannot be used")]
-    Manifest {
-        /// Where it was read.
-        at: String,
-        /// The place and what is wrong there.
-        #[source]
-        source: ManifestError,
-    },
-    /// The environment file is not what one looks like.
-    #[error("the environment of {at} cannot be used")]
-    Environment {
-        /// Where it was read.
-        at: String,
-        /// The place and what is wrong there.
-        #[source]
-        source: Box<EnvironmentError>,
-    },
-    /// The disk said no.
-    #[error(transparent)]
-    Disk(#[from] crate::disk::DiskError),
-    /// A bare repository has no files to deploy from the disk.
-    #[error("`{}` is a bare repository, which has no working tree", Shown(path))]
-    NoWorktree {
-        /// The repository's git directory.
-        path: PathBuf,
-    },
-    /// The deployment root is no absolute path.
-    #[error("`DEPLOY_ROOT` is `{value}`, which is not an absolute path")]
-    RelativeRoot {
-        /// The value.
-        value: String,
-    },
-    /// The folder of the root's own files is no plain name.
-    #[error("`DISTMAN_META_DIR` is `{value}`, which is not the name of a folder in the deployment root")]
-    MetaDir {
-        /// The value.
-        value: String,
-    },
-}
-
-struct Place<'a>(&'a BString);
-
-impl std::fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, " at or above `{}`", Shown(on_disk(self.0))) }
-    }
-}
-
-impl ProjectError {
-    /// The next step that helps, if there is a usual one.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Git(source) => source.hint(),
-            Self::NoManifest { uncommitted: true, .. } => {
-                Some(format!("it is in the working tree only: `git add {MANIFEST}`, then `git commit`"))
-            }
-            Self::NoManifest { .. } => Some("`git dist init` writes one".to_owned()),
-            Self::Disk(_) => None,
-            Self::NoWorktree { .. } => Some("leave `--worktree` out to deploy a revision".to_owned()),
-            Self::Manifest { source, .. } => source.hint(),
-            Self::Environment { source, .. } => source.hint(),
-            Self::MetaDir { .. } => {
-                Some("`git dist env DISTMAN_META_DIR` tells where it comes from".to_owned())
-            }
-            Self::RelativeRoot { .. } => {
-                Some("`git dist env DEPLOY_ROOT` tells where it comes from".to_owned())
-            }
-        }
-    }
 }
 
 /// The process environment, as the environment file's reader wants it. Names that are not UTF-8 cannot be
@@ -336,35 +249,6 @@ impl std::fmt::Display for Base {
     }
 }
 
-/// Where manifest and environment file are read from.
-#[allow(clippy::large_enum_variant)] // there is one in a run
-enum FileReader<'r> {
-    Revision(Snapshot<'r>),
-    Disk(PathBuf),
-}
-
-impl FileReader<'_> {
-    /// The content of the file at `path`, if it is one; larger than `limit` bytes is an error.
-    fn read(&self, path: &BStr, limit: u64) -> Result<Option<Vec<u8>>, ProjectError> {
-        match self {
-            Self::Revision(snapshot) => Ok(snapshot.file(path, limit)?),
-            Self::Disk(top) => {
-                let path = top.join(on_disk(path));
-                let dir = match crate::disk::Dir::open(path.parent().unwrap_or(top)) {
-                    Ok(dir) => dir,
-                    Err(error) if error.is_not_found() => return Ok(None),
-                    Err(error) => return Err(error.into()),
-                };
-                match dir.read_file(path.file_name().unwrap_or_default(), limit) {
-                    Ok(bytes) => Ok(Some(bytes)),
-                    Err(error) if error.is_not_found() => Ok(None),
-                    Err(error) => Err(error.into()),
-                }
-            }
-        }
-    }
-}
-
 /// The environment without any repository: the process environment over the defaults.
 ///
 /// # Errors
@@ -416,98 +300,4 @@ fn read_environment(
     let (environment, warnings) = Environment::resolve(&context, files, ENVIRONMENT)?;
     let doubt = |warning: environment::Warning| Doubt { message: warning.to_string(), hint: warning.hint() };
     Ok((environment, warnings.into_iter().map(doubt).collect()))
-}
-
-/// The path of the manifest below the base, and the manifest.
-fn find_manifest(
-    reader: &FileReader<'_>,
-    base: &Base,
-    from: BString,
-    named: Option<&str>,
-) -> Result<(BString, Parsed), ProjectError> {
-    let from = match named {
-        Some(path) => {
-            BString::from(path.trim_start_matches("./").rsplit_once('/').map_or("", |(folder, _)| folder))
-        }
-        None => from,
-    };
-    let file = named.map_or(MANIFEST, |path| path.rsplit('/').next().unwrap_or(path));
-    let mut folder = from.clone();
-    loop {
-        let path = below(folder.as_bstr(), file);
-        if let Some(bytes) = reader.read(path.as_bstr(), MANIFEST_LIMIT)? {
-            let parsed = Manifest::parse(&Shown(on_disk(&path)).to_string(), &bytes)
-                .map_err(|source| ProjectError::Manifest { at: base.to_string(), source })?;
-            return Ok((path, parsed));
-        }
-        if folder.is_empty() || named.is_some() {
-            let top = match base {
-                Base::Git { repository, .. } => repository.workdir(),
-                Base::Folder(_) => None,
-            };
-            let uncommitted = top.is_some_and(|top| top.join(on_disk(&from)).join(file).is_file());
-            return Err(ProjectError::NoManifest { at: base.to_string(), folder: from, uncommitted });
-        }
-        let end = folder.rfind_byte(b'/').unwrap_or(0);
-        folder.truncate(end);
-    }
-}
-
-/// The folder of `start` in the repository; empty at the top, in a bare repository and inside `.git`.
-fn folder_of(repository: &Repository, start: &Path) -> BString {
-    use std::os::unix::ffi::OsStrExt as _;
-    let inside = || {
-        let top = repository.workdir()?.canonicalize().ok()?;
-        let start = start.canonicalize().ok()?;
-        let git_dir = repository.git_dir().canonicalize().ok()?;
-        if start.starts_with(git_dir) {
-            return None;
-        }
-        Some(BString::from(start.strip_prefix(top).ok()?.as_os_str().as_bytes()))
-    };
-    inside().unwrap_or_default()
-}
-
-fn below(folder: &BStr, name: &str) -> BString {
-    let mut path = folder.to_owned();
-    if !path.is_empty() {
-        path.push(b'/');
-    }
-    path.extend_from_slice(name.as_bytes());
-    path
-}
-
-/// Environment files: `distman.env` beside dist.json; what it includes, beside it and then along `ENVPATH` on the
-/// disk.
-struct ProjectFiles<'a> {
-    reader: &'a FileReader<'a>,
-    folder: &'a BStr,
-    process: &'a BTreeMap<String, OsString>,
-}
-
-impl Files for ProjectFiles<'_> {
-    fn find(
-        &self,
-        name: &str,
-        included_from: Option<&str>,
-    ) -> Result<Vec<EnvironmentFile>, Box<dyn std::error::Error + Send + Sync>> {
-        let mut found = Vec::new();
-        let path = below(self.folder, name);
-        let is_in_project = included_from.is_none_or(|path| !path.starts_with('/'));
-        if is_in_project && let Some(content) = self.reader.read(path.as_bstr(), ENVIRONMENT_LIMIT)? {
-            found.push(EnvironmentFile { path: path.to_string(), content });
-        }
-        let Some(including) = included_from else { return Ok(found) };
-        let beside = Path::new(including).parent().filter(|_| !is_in_project).map(Path::to_owned);
-        let along = self.process.get("ENVPATH").map(std::env::split_paths).into_iter().flatten();
-        for directory in beside.into_iter().chain(along).filter(|directory| directory.is_absolute()) {
-            let path = directory.join(name);
-            match std::fs::read(&path) {
-                Ok(content) => found.push(EnvironmentFile { path: path.display().to_string(), content }),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(format!("cannot read `{}`: {error}", Shown(&path)).into()),
-            }
-        }
-        Ok(found)
-    }
 }
