@@ -95,8 +95,7 @@ fn may_switch(situation: &Situation, consent: Consent, warnings: &mut Vec<String
         }
         Ancestry::Diverged { lost } => {
             let commits = if lost == 1 { "commit" } else { "commits" };
-            warnings
-                .push(format!("loses {lost} {commits} that are part of what is active ({})", active.tail()));
+            warnings.push(format!("loses {lost} {commits} of what is active ({})", active.tail()));
             Ok(())
         }
         _ => Ok(()),

@@ -129,7 +129,7 @@ fn a_diverged_history_is_deployed_with_a_warning_that_counts() {
     insta::assert_snapshot!(repo.dist([]).snapshot(), @r#"
     exit code: 0
     ----- stdout
-    create  tool  [SANDBOX]/root/bin/tool  3.c7a5276 -> 2.8d27620  (loses 2 commits that are part of what is active (3.c7a5276))
+    create  tool  [SANDBOX]/root/bin/tool  3.c7a5276 -> 2.8d27620  (loses 2 commits of what is active (3.c7a5276))
     ----- stderr
     r2: deployed main 2.8d27620 "another two" -> [SANDBOX]/root
     "#);
