@@ -105,6 +105,30 @@ fn a_log_that_cannot_be_written_is_a_warning() {
 }
 
 #[test]
+fn what_a_hook_deploys_is_logged() {
+    let sandbox = Sandbox::new();
+    let repo = project(&sandbox);
+    let clone = repo.clone_to("clone", []);
+    clone.dist(["hook", "install"]).success();
+    repo.write("tool", "two\n");
+    repo.commit("two");
+    let folder = sandbox.path().join("log");
+    let mut pull = sandbox.command("git", clone.path());
+    sandbox.run(pull.env("LOG_DIR", &folder).args(["pull", "--quiet"])).success();
+    let lines = lines(&sandbox, &folder);
+    assert!(
+        lines[0].starts_with("tester - INFO - create  tool  [SANDBOX]/root/tool  new -> 2."),
+        "{lines:?}"
+    );
+    // Hooks that have nothing to deploy say nothing.
+    let mut commit = sandbox.command("git", clone.path());
+    sandbox
+        .run(commit.env("LOG_DIR", &folder).args(["commit", "--quiet", "--allow-empty", "-m", "x"]))
+        .success();
+    assert_eq!(self::lines(&sandbox, &folder), lines);
+}
+
+#[test]
 fn passwords_are_not_logged() {
     let sandbox = Sandbox::new();
     let repo = project(&sandbox);

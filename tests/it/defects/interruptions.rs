@@ -1,7 +1,7 @@
 //! Rows 1 to 6: kills, full disks, missing permissions, runs and readers at the same time, failures half-way.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -127,7 +127,7 @@ fn a_disk_that_is_too_small_is_told_before() {
                   cat \"$DEPLOY_ROOT/old\"; ls \"$DEPLOY_ROOT\" \"$DEPLOY_ROOT/versions\"; exit $code";
     let run = sandbox.run(command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]));
     if run.snapshot().starts_with("exit code: 99") || run.stderr().contains("unshare") {
-        eprintln!("skipped: no filesystem can be mounted here: {}", run.stderr());
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no filesystem can be mounted here: {}", run.stderr());
         return;
     }
     run.code(1).says("error: not enough space at").prints("\nold\n[SANDBOX]/root:\nold\nversions\n");

@@ -103,6 +103,21 @@ fn every_variable_that_is_read_is_described() {
 }
 
 #[test]
+fn every_command_of_the_migration_page_is_one() {
+    static COMMAND: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"`git dist([^`]*)`").unwrap());
+    let text = read("docs/migration.md");
+    let mut count = 0;
+    for command in COMMAND.captures_iter(&text) {
+        let words = command[1].replace("LOCATION", ".").replace('\'', "");
+        let words = ["git-dist"].into_iter().chain(words.split_whitespace());
+        let parsed = git_dist::cli::command().try_get_matches_from(words);
+        assert!(parsed.is_ok(), "{}: {}", &command[0], parsed.unwrap_err());
+        count += 1;
+    }
+    assert!(count > 20, "{count}");
+}
+
+#[test]
 fn every_field_on_disk_is_described() {
     let field = Regex::new(r"(?m)^    pub (\w+): ").unwrap();
     for (file, name) in [
