@@ -175,7 +175,7 @@ impl Findings {
                 && is_pending(meta)?
             {
                 let hint = Some("the next `git dist` finishes or undoes it".to_owned());
-                self.doubtful("root", "a rollout was killed while it switched links", hint);
+                self.doubtful("root", "a rollout was killed, or could not do all that it had to", hint);
             }
             Inventory::take(meta.as_ref(), project)
         });

@@ -11,11 +11,12 @@ use super::group::Group;
 use super::swap::remove_if_there;
 use super::{ActivateError, Mark, Result};
 use crate::disk::{Dir, Filesystems};
+use crate::root::bump_epoch;
 use crate::stage::remove_version;
 use crate::version::{Destination, DistInfo, Record, VersionName};
 
 /// Name of the file in the root's own folder.
-const UNFINISHED: &str = "unfinished.json";
+pub(super) const UNFINISHED: &str = "unfinished.json";
 
 /// What is left to do.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -28,6 +29,9 @@ pub(super) struct Afterwork {
     removals: Vec<Removal>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     groups: Vec<PathBuf>,
+    /// The change stamp is to be bumped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    epoch: bool,
 }
 
 /// The dist info of a destination.
@@ -50,7 +54,7 @@ pub struct Removal {
 
 impl Afterwork {
     pub(super) fn new(marks: Vec<Mark>, removals: Vec<Removal>) -> Self {
-        Self { marks, removals, ..Self::default() }
+        Self { marks, removals, epoch: true, ..Self::default() }
     }
 
     pub(super) fn info(&mut self, destination: PathBuf, version: Option<String>, author: Option<String>) {
@@ -62,7 +66,8 @@ impl Afterwork {
     }
 
     fn is_empty(&self) -> bool {
-        self.infos.is_empty() && self.marks.is_empty() && self.removals.is_empty() && self.groups.is_empty()
+        let Self { infos, marks, removals, groups, epoch } = self;
+        infos.is_empty() && marks.is_empty() && removals.is_empty() && groups.is_empty() && !epoch
     }
 
     /// Reads what earlier runs could not do. A file that cannot be understood is as good as none: what it held was
@@ -83,6 +88,7 @@ impl Afterwork {
         let mut touched = Filesystems::default();
         let earlier = Self::earlier(meta);
         let had_left = !earlier.is_empty();
+        let is_changed = earlier.epoch || self.epoch;
         for work in [earlier, self] {
             for info in work.infos {
                 keep(&mut left.infos, info, &mut errors, |info| info.write(&mut touched));
@@ -99,6 +105,10 @@ impl Afterwork {
         }
         if let Err(error) = touched.sync() {
             errors.push(error.into());
+        }
+        if is_changed && let Err(error) = bump_epoch(meta) {
+            errors.push(error.into());
+            left.epoch = true;
         }
         if !left.is_empty() {
             let bytes = serde_json::to_vec(&left).expect("paths of destinations are UTF-8");

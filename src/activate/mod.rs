@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Dir, DiskError, Shown};
 use crate::history::{self, History, Rollout};
-use crate::root::{Root, bump_epoch};
+use crate::root::Root;
 use crate::stage::CompleteVersion;
 use crate::version::Destination;
 
-use afterwork::Afterwork;
 pub use afterwork::Removal;
+use afterwork::{Afterwork, UNFINISHED};
 use group::Group;
 pub use group::{CURRENT, GROUPS};
 use swap::PendingSwap;
@@ -336,10 +336,7 @@ fn finish(meta: &Dir, pending: Pending) -> Result<Vec<ActivateError>> {
     for flip in pending.flips {
         afterwork.group(flip.group);
     }
-    let mut errors = afterwork.run(meta)?;
-    if let Err(error) = bump_epoch(meta) {
-        errors.push(error.into());
-    }
+    let errors = afterwork.run(meta)?;
     meta.remove(PENDING)?;
     meta.sync()?;
     Ok(errors)
@@ -350,6 +347,8 @@ fn finish(meta: &Dir, pending: Pending) -> Result<Vec<ActivateError>> {
 pub enum Recovered {
     /// No run was killed.
     Nothing,
+    /// What earlier rollouts could not do after they counted was done.
+    TidiedUp,
     /// A killed rollout counted, and was completed.
     Completed {
         /// Its number.
@@ -362,12 +361,12 @@ pub enum Recovered {
     },
 }
 
-/// True if a killed run left its journal.
+/// True if a killed run left its journal, or one that counted left something undone.
 ///
 /// # Errors
 /// When the folder cannot be searched.
 pub fn is_pending(meta: &Dir) -> disk::Result<bool> {
-    Ok(meta.stat(PENDING)?.is_some())
+    Ok(meta.stat(PENDING)?.is_some() || meta.stat(UNFINISHED)?.is_some())
 }
 
 /// Finishes or undoes what a killed run left. The caller holds the lock.
@@ -377,7 +376,7 @@ pub fn is_pending(meta: &Dir) -> disk::Result<bool> {
 pub fn recover(meta: &Dir, history: &History) -> Result<Recovered> {
     let bytes = match meta.read_file(PENDING, 1 << 30) {
         Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => return Ok(Recovered::Nothing),
+        Err(error) if error.is_not_found() => return tidy_up(meta),
         Err(error) => return Err(error.into()),
     };
     let pending: Pending = serde_json::from_slice(&bytes)
@@ -389,4 +388,13 @@ pub fn recover(meta: &Dir, history: &History) -> Result<Recovered> {
     }
     undo(meta, &pending)?;
     Ok(Recovered::Undone { number })
+}
+
+/// Does what rollouts that counted had to leave, as far as it can be done now.
+fn tidy_up(meta: &Dir) -> Result<Recovered> {
+    if meta.stat(UNFINISHED)?.is_none() {
+        return Ok(Recovered::Nothing);
+    }
+    let errors = Afterwork::default().run(meta)?;
+    Ok(if errors.is_empty() { Recovered::TidiedUp } else { Recovered::Nothing })
 }

@@ -67,6 +67,7 @@ impl Events for Bar<'_> {
     fn recovered(&self, recovered: &Recovered) {
         match recovered {
             Recovered::Nothing => {}
+            Recovered::TidiedUp => self.printer.talk("finished what an earlier rollout had left to do"),
             Recovered::Completed { number } => {
                 self.printer.talk(format!("completed rollout r{number}, which was killed near its end"));
             }

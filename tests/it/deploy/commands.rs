@@ -31,7 +31,7 @@ fn what_is_left_to_the_next_run_is_told() {
     let repo = project(&sandbox, "true", epoch);
     repo.dist([]).success().says("warning: ").says("epoch");
     fs::remove_dir(sandbox.root().join(".distman/epoch")).unwrap();
-    repo.dist([]).success().says("completed rollout r1");
+    repo.dist([]).success().says("finished what an earlier rollout had left to do");
 }
 
 #[test]
