@@ -117,6 +117,7 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
         RolloutError::Lock(LockError::Held { .. }) => Some("try again when it is done".to_owned()),
         RolloutError::Project(source) => source.hint(),
         RolloutError::Target(source) => source.hint(),
+        RolloutError::Outside(source) => source.hint(),
         RolloutError::Verify { source, .. } | RolloutError::After { source, .. } => source.hint(),
         RolloutError::Inventory(source) => source.hint(),
         RolloutError::Disk(source) if source.source.kind() == std::io::ErrorKind::PermissionDenied => {

@@ -258,6 +258,7 @@ mod tests {
                 require_signed: false,
                 auto: true,
                 on: BTreeSet::new(),
+                roots: Vec::new(),
                 allow_commands: false,
             },
             head: Head { branch: Some("main".to_owned()), commit: Some("c1".to_owned()) },

@@ -55,6 +55,8 @@ pub enum Error {
         lines: Vec<(PathBuf, String)>,
         /// The branch that was to be deployed.
         branch: String,
+        /// The folders that hooks were to be allowed to write to.
+        roots: Vec<PathBuf>,
     },
     /// A block of git dist has lost one of its marks.
     #[error("the git dist block in `{}` is damaged: {problem}", path.display())]
@@ -139,7 +141,7 @@ impl Error {
         match self {
             Self::Spawn { .. } => Some("is `git` on the PATH?".to_owned()),
             Self::NoBranch => Some("name one: `git dist hook install --branch BRANCH`".to_owned()),
-            Self::OutsideDirectory { lines, branch, .. } => Some(outside_hint(lines, branch)),
+            Self::OutsideDirectory { lines, branch, roots, .. } => Some(outside_hint(lines, branch, roots)),
             Self::DamagedBlock { path, .. } => {
                 Some(format!("remove the rest of the block from `{}` by hand", path.display()))
             }
@@ -163,10 +165,13 @@ impl Error {
     }
 }
 
-/// The lines to add by hand, and the setting without which they do nothing.
-fn outside_hint(lines: &[(PathBuf, String)], branch: &str) -> String {
-    let mut hint =
-        format!("`git config dist.branch {branch}`, then add one line to each of these hooks yourself");
+/// The lines to add by hand, and the settings without which they do nothing.
+fn outside_hint(lines: &[(PathBuf, String)], branch: &str, roots: &[PathBuf]) -> String {
+    let mut hint = format!("`git config dist.branch {branch}`");
+    for root in roots {
+        let _ = write!(hint, ", `git config --add dist.root {}`", root.display());
+    }
+    hint.push_str(", then add one line to each of these hooks yourself");
     for (path, line) in lines {
         let _ = write!(hint, "\n`{}`:\n  {line}", path.display());
     }

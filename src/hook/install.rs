@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::project::MANIFEST;
+use crate::root;
 
 use super::hook_file::{HookFile, Step};
-use super::settings::{set, set_all, unset};
+use super::settings::{add, set, set_all, unset};
 use super::{Error, GitVersion, HookName, Repository, Settings, Widening, block, config_hook};
 
 /// What to install.
@@ -25,6 +26,10 @@ pub struct Options {
     pub on: BTreeSet<Widening>,
     /// Let the manifest's commands run from a hook. False leaves an earlier permission as it is.
     pub allow_commands: bool,
+    /// The folders that hooks may write to where `dist.root` does not say so yet: those that are deployed to now.
+    pub present_roots: Vec<PathBuf>,
+    /// More of them.
+    pub roots: Vec<PathBuf>,
     /// The absolute path by which hooks call `git-dist`; see [`own_binary`](super::own_binary).
     pub binary: PathBuf,
     /// Look at everything and change nothing.
@@ -126,6 +131,7 @@ pub fn install(repository: &Repository, options: &Options) -> Result<Report, Err
     let before = Settings::read(repository)?;
     let branch = branch(repository, options.branch.as_deref().or(before.branch.as_deref()))?;
     let on = if options.on.is_empty() { &before.on } else { &options.on };
+    let new_roots = new_roots(options, &before);
     let wanted = wanted(is_bare(repository)?, on);
 
     let mechanism = if GitVersion::ask()?.has_config_hooks() { Mechanism::Config } else { Mechanism::Files };
@@ -134,7 +140,7 @@ pub fn install(repository: &Repository, options: &Options) -> Result<Report, Err
     if mechanism == Mechanism::Files && !inside {
         let lines = HookName::ALL.into_iter().filter(|hook| wanted(*hook));
         let lines = lines.map(|hook| (dir.join(hook.as_str()), block::line(hook, binary))).collect();
-        return Err(Error::OutsideDirectory { dir, lines, branch });
+        return Err(Error::OutsideDirectory { dir, lines, branch, roots: new_roots });
     }
 
     let mut changes = Vec::new();
@@ -162,6 +168,7 @@ pub fn install(repository: &Repository, options: &Options) -> Result<Report, Err
             targets: targets.clone(),
             on: on.clone(),
             allow_commands: before.allow_commands || options.allow_commands,
+            roots: before.roots.iter().chain(&new_roots).cloned().collect(),
             ..before.clone()
         };
         return Ok(Report { mechanism, settings, changes, notices: Vec::new() });
@@ -170,6 +177,9 @@ pub fn install(repository: &Repository, options: &Options) -> Result<Report, Err
         fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
     }
     write_settings(repository, options, &before, &branch)?;
+    for root in &new_roots {
+        add(repository, "dist.root", root)?;
+    }
     let notices = apply(steps)?;
     for hook in HookName::ALL {
         if mechanism == Mechanism::Config && wanted(hook) {
@@ -182,8 +192,8 @@ pub fn install(repository: &Repository, options: &Options) -> Result<Report, Err
 }
 
 /// Takes the hooks of `repository` away. Hooks that were there before are byte for byte what they were, what their
-/// owner has edited since included. The permission to run commands goes too; other settings stay for the next
-/// installation.
+/// owner has edited since included. The permissions to run commands and to write to folders go too; other
+/// settings stay for the next installation.
 ///
 /// # Errors
 ///
@@ -222,7 +232,9 @@ pub fn uninstall(repository: &Repository, dry_run: bool) -> Result<Report, Error
         config_hook::remove(repository, hook)?;
     }
     unset(repository, "dist.allowCommands")?;
-    Ok(Report { mechanism, settings: Settings { allow_commands: false, ..settings }, changes, notices })
+    unset(repository, "dist.root")?;
+    let settings = Settings { allow_commands: false, roots: Vec::new(), ..settings };
+    Ok(Report { mechanism, settings, changes, notices })
 }
 
 /// The directory git takes hooks from now, and the default one: `core.hooksPath` may have come after an installation.
@@ -271,6 +283,18 @@ fn write_settings(
     Ok(())
 }
 
+/// The folders that `dist.root` does not name yet. What it says is the word of a person: dist.json adds nothing to it.
+fn new_roots(options: &Options, before: &Settings) -> Vec<PathBuf> {
+    let present = if before.roots.is_empty() { options.present_roots.as_slice() } else { &[] };
+    let mut new: Vec<PathBuf> = Vec::new();
+    for root in present.iter().chain(&options.roots) {
+        if !before.roots.contains(root) && !new.contains(root) {
+            new.push(root.clone());
+        }
+    }
+    new
+}
+
 /// The branch to deploy: the one asked for, else the one checked out.
 fn branch(repository: &Repository, asked: Option<&str>) -> Result<String, Error> {
     let Some(asked) = asked else { return repository.head_branch()?.ok_or(Error::NoBranch) };
@@ -301,19 +325,8 @@ pub(super) fn is_inside(repository: &Repository, dir: &Path) -> Result<bool, Err
     Ok(false)
 }
 
-/// The real path of the part that exists, and the rest of it as written.
 fn resolved(path: &Path) -> Result<PathBuf, Error> {
-    for ancestor in path.ancestors() {
-        if let Ok(rest) = path.strip_prefix(ancestor)
-            && fs::symlink_metadata(ancestor).is_ok()
-        {
-            let real = fs::canonicalize(ancestor).map_err(Error::io("resolve", ancestor))?;
-            // `missing/../../elsewhere` must not pass for a place below the root.
-            let plain = rest.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-            return Ok(if plain { real.join(rest) } else { PathBuf::from("/") });
-        }
-    }
-    Ok(path.to_owned())
+    root::resolved(path).map_err(Error::io("resolve", path))
 }
 
 /// The binary as the text that goes into a hook.

@@ -37,6 +37,8 @@ pub struct Request {
     pub manifest: Option<String>,
     /// The manifest's commands may run.
     pub allow_commands: bool,
+    /// The folders that may be written to.
+    pub roots: Vec<PathBuf>,
 }
 
 impl Request {
@@ -164,6 +166,7 @@ pub fn run(
                 targets: facts.settings.targets,
                 manifest: facts.settings.manifest,
                 allow_commands: facts.settings.allow_commands,
+                roots: facts.settings.roots,
             };
             keep(
                 &Record::now(RecordedResult::Started, "not finished".to_owned()).about(branch, commit),

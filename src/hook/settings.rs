@@ -1,10 +1,13 @@
 //! The `dist.*` settings of the git configuration.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Repository};
+use crate::disk::on_disk;
 
 /// An event beyond merges that deploys too (`--on`, `dist.on`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,6 +47,9 @@ pub struct Settings {
     /// `dist.allowCommands`: commands of the manifest may run from a hook. Only the repository's own configuration
     /// file counts, no file that it includes and no global one: who can push must not thereby run programs here.
     pub allow_commands: bool,
+    /// `dist.root`, any number: the folders that hooks may write to. As with commands, only the repository's own
+    /// configuration file counts: who can push must not thereby write anywhere.
+    pub roots: Vec<PathBuf>,
 }
 
 impl Settings {
@@ -59,6 +65,12 @@ impl Settings {
         let own = repository.git_unless(1, own)?.unwrap_or_default();
         let allow_commands = own.strip_suffix(b"\0").and_then(|own| own.split(|byte| *byte == 0).next_back());
         let mut settings = Self::parse(&listed)?;
+        // As a path, `~/` is the home folder.
+        let roots = ["config", "--local", "--type=path", "-z", "--get-all", "dist.root"];
+        let roots = repository.git_unless(1, roots)?.unwrap_or_default();
+        for root in roots.split(|byte| *byte == 0).filter(|root| !root.is_empty()) {
+            settings.roots.push(root_folder(on_disk(root))?);
+        }
         // Listed like this, a key without a value cannot be told from an empty one: it does not allow.
         if let Some(value) = allow_commands {
             settings.allow_commands = boolean("dist.allowCommands", Some(&String::from_utf8_lossy(value)))?;
@@ -76,6 +88,7 @@ impl Settings {
             auto: true,
             on: BTreeSet::new(),
             allow_commands: false,
+            roots: Vec::new(),
         };
         let listed = String::from_utf8_lossy(listed);
         for entry in listed.split_terminator('\0') {
@@ -108,6 +121,12 @@ pub(super) fn set(repository: &Repository, key: &str, value: &str) -> Result<(),
     repository.git(["config", "--local", "--replace-all", "--", key, value]).map(drop)
 }
 
+/// Adds a value to a key in the repository's own configuration file.
+pub(super) fn add(repository: &Repository, key: &str, value: impl AsRef<OsStr>) -> Result<(), Error> {
+    let args = ["config", "--local", "--add", "--", key].map(OsStr::new);
+    repository.git(args.into_iter().chain([value.as_ref()])).map(drop)
+}
+
 /// Replaces all values of a key in the repository's own configuration file.
 pub(super) fn set_all<'a>(
     repository: &Repository,
@@ -116,7 +135,7 @@ pub(super) fn set_all<'a>(
 ) -> Result<(), Error> {
     unset(repository, key)?;
     for value in values {
-        repository.git(["config", "--local", "--add", "--", key, value])?;
+        add(repository, key, value)?;
     }
     Ok(())
 }
@@ -124,6 +143,15 @@ pub(super) fn set_all<'a>(
 /// Removes a key from the repository's own configuration file; one that is not there is fine (git says 5).
 pub(super) fn unset(repository: &Repository, key: &str) -> Result<(), Error> {
     repository.git_unless(5, ["config", "--local", "--unset-all", key]).map(drop)
+}
+
+/// A folder of `dist.root`, in one spelling.
+fn root_folder(path: &Path) -> Result<PathBuf, Error> {
+    if path.is_absolute() {
+        return Ok(path.components().collect());
+    }
+    let value = path.display().to_string();
+    Err(Error::Setting { key: "dist.root", value, expected: "an absolute path" })
 }
 
 fn widening(value: &str) -> Result<Option<Widening>, Error> {

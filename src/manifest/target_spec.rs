@@ -40,7 +40,7 @@ pub struct TargetSpec {
     #[serde(default, deserialize_with = "text_list::list")]
     #[schemars(with = "Option<TextList>")]
     pub verify: Vec<String>,
-    /// Commands run after the switch; a failure undoes the whole rollout.
+    /// Commands run after the switch; a failure undoes the whole rollout, and they run again for what is active then.
     #[serde(default, deserialize_with = "text_list::list")]
     #[schemars(with = "Option<TextList>")]
     pub after: Vec<String>,

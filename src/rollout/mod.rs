@@ -6,6 +6,7 @@
 mod after;
 mod back;
 mod commands;
+mod confine;
 mod deploy;
 mod diff;
 mod repair;
@@ -17,13 +18,14 @@ use std::path::PathBuf;
 
 pub use back::{Choice, carry_out, plan_choice};
 pub use commands::{CheckError, commands_of};
+pub use confine::OutsideError;
 pub use deploy::{DeployRequest, Prepared, plan_deploy};
 
 pub use diff::{Change, FileChange};
 pub use repair::{Place, RepairError, repair};
 pub use session::{Session, Switch};
 pub use suggest::suggest;
-pub use unattended::{Unattended, deploy_unattended};
+pub use unattended::{Permissions, Unattended, deploy_unattended};
 
 use crate::activate::{ActivateError, Recovered};
 use crate::disk::{DiskError, Shown};
@@ -113,6 +115,9 @@ pub enum RolloutError {
         /// What it runs, in words.
         commands: Vec<String>,
     },
+    /// It would write where nobody allowed it, and nobody is there to allow it; nothing was changed.
+    #[error(transparent)]
+    Outside(#[from] OutsideError),
     /// The lock could not be taken.
     #[error(transparent)]
     Lock(#[from] LockError),

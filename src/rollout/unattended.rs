@@ -1,6 +1,9 @@
 //! A deploy with nobody there to ask, as a hook or an update runs it.
 
+use std::path::PathBuf;
+
 use super::commands::commands_of;
+use super::confine::Confinement;
 use super::{DeployRequest, Events, Report, Result, RolloutError, Session, plan_deploy};
 use crate::activate::Recovered;
 use crate::plan::Kind;
@@ -16,6 +19,25 @@ pub struct Unattended {
     pub missing: Vec<Missing>,
 }
 
+/// What a deploy with nobody there may do.
+#[derive(Clone, Debug, Default)]
+pub struct Permissions {
+    /// Commands of the manifest may run.
+    pub commands: bool,
+    /// Folders that may be written to, with all below them; none means nothing may.
+    pub roots: Vec<PathBuf>,
+}
+
+impl Permissions {
+    /// Refuses a project whose root, log or temporary files are where nothing may be written.
+    ///
+    /// # Errors
+    /// [`RolloutError::Outside`], and [`RolloutError::Project`] if the root is no absolute path.
+    pub fn check(&self, project: &Project) -> Result<()> {
+        Ok(Confinement::new(&self.roots)?.check_root(project, &project.root()?)?)
+    }
+}
+
 /// Deploys `project` without asking anybody. Whatever would need a person is refused; an item that was rolled back is
 /// left alone. Where nothing would change, neither the lock is taken nor anything written.
 ///
@@ -23,22 +45,26 @@ pub struct Unattended {
 /// meanwhile. If it says no, nothing is done and `None` returned.
 ///
 /// # Errors
-/// [`RolloutError::Commands`] if a target runs commands and `allow_commands` is false; otherwise as a deploy.
+/// [`RolloutError::Outside`] if the root or a destination is not among the folders that `permissions` names;
+/// [`RolloutError::Commands`] if a target runs commands and may not; otherwise as a deploy.
 pub fn deploy_unattended(
     project: &Project,
     request: &DeployRequest,
-    allow_commands: bool,
+    permissions: &Permissions,
     is_still_wanted: &dyn Fn() -> bool,
     events: &dyn Events,
 ) -> Result<Option<Unattended>> {
     let request = DeployRequest { unattended: true, ..request.clone() };
-    if !allow_commands {
+    let confinement = Confinement::new(&permissions.roots)?;
+    let root = project.root()?;
+    confinement.check_root(project, &root)?;
+    if !permissions.commands {
         refuse_commands(project, &request.targets)?;
     }
-    let root = project.root()?;
     Session::settle(&root, Kind::Deploy, events)?;
     let snapshot = project.snapshot();
     let prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
+    confinement.check_items(&prepared.plan.items)?;
     let refused = prepared.refused(&request);
     if !refused.is_empty() {
         return Err(RolloutError::Refused(refused));
@@ -60,6 +86,7 @@ pub fn deploy_unattended(
     }
     // What was planned before the lock was taken may be stale.
     let mut prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
+    confinement.check_items(&prepared.plan.items)?;
     let missing = std::mem::take(&mut prepared.missing);
     let report = prepared.execute(session, project, snapshot.as_ref(), &request, events)?;
     Ok(Some(Unattended { report, missing }))

@@ -1,5 +1,7 @@
 //! `git dist hook install` and `git dist hook uninstall`.
 
+use std::path::{Component, Path, PathBuf};
+
 use serde_json::json;
 
 use super::{Install, repository};
@@ -7,9 +9,11 @@ use crate::causes::chain;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, DONE};
 use crate::cli::printer::{Printer, Tone};
+use crate::disk::Shown;
 use crate::hook::{self, Options, Report, Settings, Widening};
 use crate::project::{MANIFEST, Project, ProjectError};
 use crate::rollout::{RolloutError, commands_of};
+use crate::root::{self, AllowedRoots};
 use crate::source::git::GitError;
 use crate::target;
 
@@ -23,6 +27,8 @@ pub(super) fn install(context: &Context<'_>, arguments: Install) -> Result<u8, C
         Some(project) => commands(project, targets)?,
         None => Vec::new(),
     };
+    let present_roots = present_roots(context, project.as_ref(), targets)?;
+    let roots = arguments.roots.iter().map(|root| absolute(root)).collect::<Result<_, _>>()?;
     let is_dry = context.global.dry_run;
     let mut allow_commands = arguments.allow_commands;
     if !commands.is_empty() && !allow_commands && !before.allow_commands && !is_dry {
@@ -35,12 +41,20 @@ pub(super) fn install(context: &Context<'_>, arguments: Install) -> Result<u8, C
         manifest: project.as_ref().map(manifest_path),
         on: arguments.on.into_iter().map(Widening::from).collect(),
         allow_commands,
+        present_roots: present_roots.clone(),
+        roots,
         binary: hook::own_binary()?,
         dry_run: is_dry,
     };
     let report = hook::install(&repository, &options)?;
     let printer = context.printer;
     show(printer, "install", &report)?;
+    if !printer.is_json() {
+        let roots = report.settings.roots.iter().map(|root| format!("`{}`", Shown(root)));
+        let roots: Vec<String> = roots.collect();
+        printer.talk(format!("hooks may write to {}, and nowhere else", roots.join(", ")));
+    }
+    warn_of_other_roots(printer, &present_roots, &report.settings);
     if is_dry {
         printer.talk("dry run: nothing was changed");
         return Ok(DONE);
@@ -106,6 +120,56 @@ fn commands(project: &Project, targets: &[String]) -> Result<Vec<String>, CliErr
     let line =
         |(name, commands): (&str, Vec<String>)| format!("target `{name}` runs {}", commands.join(", "));
     Ok(commands.filter(|(_, commands)| !commands.is_empty()).map(line).collect())
+}
+
+/// The deployment root, and the folders of destinations outside of it, as far as that can be told yet.
+fn present_roots(
+    context: &Context<'_>,
+    project: Option<&Project>,
+    targets: &[String],
+) -> Result<Vec<PathBuf>, CliError> {
+    let mut roots = vec![context.root(project)?.path().to_owned()];
+    let Some(project) = project else { return Ok(roots) };
+    let snapshot = project.snapshot();
+    let names = target::select(&project.manifest, targets).map_err(RolloutError::Target)?;
+    let request =
+        target::Request { ignore_missing: true, ..target::Request::new(project, snapshot.as_ref()) };
+    let mut folders: Vec<PathBuf> = match target::resolve(request, &names) {
+        Ok(resolved) => resolved.items.iter().map(|item| item.destination.folder().to_owned()).collect(),
+        Err(error) => {
+            context.printer.warn(chain(&error), error.hint().as_deref());
+            Vec::new()
+        }
+    };
+    folders.sort();
+    for folder in folders {
+        if !roots.iter().any(|root| folder.starts_with(root)) {
+            roots.push(folder);
+        }
+    }
+    Ok(roots)
+}
+
+/// A folder as the user names it, from here; `..` taken for what it leads to.
+fn absolute(path: &Path) -> Result<PathBuf, CliError> {
+    let failed = |source| CliError::Directory { path: path.to_owned(), source };
+    let absolute = std::path::absolute(path).map_err(failed)?;
+    if absolute.components().any(|part| part == Component::ParentDir) {
+        return root::resolved(&absolute).map_err(failed);
+    }
+    Ok(absolute.components().collect())
+}
+
+/// Warns of what is deployed to now and was not allowed when hooks were installed before.
+fn warn_of_other_roots(printer: &Printer, present: &[PathBuf], settings: &Settings) {
+    let Ok(allowed) = AllowedRoots::new(&settings.roots) else { return };
+    let is_outside = |folder: &&PathBuf| allowed.below(folder).is_ok_and(|below| below.is_none());
+    for folder in present.iter().filter(is_outside) {
+        printer.warn(
+            format!("hooks may not write to `{}` and will deploy nothing that goes there", Shown(folder)),
+            Some("`git dist hook install --root DIR` lets them"),
+        );
+    }
 }
 
 fn manifest_path(project: &Project) -> String {

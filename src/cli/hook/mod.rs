@@ -66,6 +66,10 @@ struct Install {
     /// Deploy after this too
     #[arg(long, value_name = "EVENT", action = ArgAction::Append)]
     on: Vec<On>,
+    /// Let hooks write to this folder too; the first installation allows the deployment root and the folders of present
+    /// destinations
+    #[arg(long = "root", value_name = "DIR", action = ArgAction::Append)]
+    roots: Vec<PathBuf>,
     /// Let hooks run the commands of dist.json: whoever can push to the branch then runs programs here
     #[arg(long)]
     allow_commands: bool,

@@ -71,6 +71,8 @@ fn show_settings(printer: &Printer, status: &Status, is_bare: bool) -> Result<()
     if let Some(manifest) = &settings.manifest {
         row("manifest", manifest.clone())?;
     }
+    let roots: Vec<String> = settings.roots.iter().map(|root| root.display().to_string()).collect();
+    row("roots", if roots.is_empty() { "none".to_owned() } else { roots.join(", ") })?;
     row("commands", if settings.allow_commands { "allowed" } else { "refused" }.to_owned())?;
     if settings.require_signed {
         row("signatures", "required".to_owned())?;
@@ -125,6 +127,12 @@ fn advise(printer: &Printer, status: &Status) {
     if !is_any_installed(status) {
         printer.talk("`git dist hook install` writes the hooks");
         return;
+    }
+    if status.settings.roots.is_empty() {
+        printer.warn(
+            "hooks deploy nothing, because no `dist.root` says where they may",
+            Some("`git dist hook install`, once more, writes it down"),
+        );
     }
     let is_foreign = |hook: &HookStatus| matches!(hook.state, HookState::Absent | HookState::Foreign);
     let is_broken =

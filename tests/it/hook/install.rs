@@ -128,6 +128,8 @@ fn hooks_path_outside_of_the_repository() {
 
         // What the hint says works, and serves no repository that is not set up.
         let said = refused.stderr();
+        let settings = "`git config dist.branch main`, `git config --add dist.root [SANDBOX]/root`, then add";
+        assert!(said.contains(settings), "{said}");
         let line = said.lines().find(|line| line.contains("hook run") && line.contains("post-merge"));
         let line = line.unwrap().trim().replace("[SANDBOX]", clones.sandbox.path().to_str().unwrap());
         clones.write_hook("shared/post-merge", 0o755, format!("#!/bin/sh\n{line}\n").as_bytes());
@@ -135,6 +137,8 @@ fn hooks_path_outside_of_the_repository() {
         clones.git("clone", &["pull", "-q"]);
         clones.assert_nothing_deployed();
         clones.git("clone", &["config", "dist.branch", "main"]);
+        let root = clones.sandbox.root().display().to_string();
+        clones.git("clone", &["config", "--add", "dist.root", &root]);
         clones.upstream_commit("tool", "3");
         clones.git("clone", &["pull", "-q"]);
         clones.assert_deployed("HEAD");

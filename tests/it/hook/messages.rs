@@ -13,6 +13,7 @@ fn from_the_installation_to_its_end() {
     ----- stdout
     deploys on    never: no hook of git dist is installed here
     targets       all
+    roots         none
     commands      refused
     hooks in      [SANDBOX]/clone/.git/hooks
     log           [SANDBOX]/clone/.git/dist/hook.log
@@ -29,6 +30,7 @@ fn from_the_installation_to_its_end() {
     created   post-rewrite   [SANDBOX]/clone/.git/hooks/post-rewrite
     created   post-commit    [SANDBOX]/clone/.git/hooks/post-commit
     ----- stderr
+    hooks may write to `[SANDBOX]/root`, and nowhere else
     every merge, pull or rebase of `main` deploys all targets
     ");
     insta::assert_snapshot!(clones.pull("tool", "2"), @"git dist: post-merge: deployed 6cafba8 of `main`: r1: [SANDBOX]/root/site new -> 2.6cafba8");
@@ -37,6 +39,7 @@ fn from_the_installation_to_its_end() {
     ----- stdout
     deploys on    every merge, pull or rebase of `main`
     targets       all
+    roots         [SANDBOX]/root
     commands      refused
     hooks in      [SANDBOX]/clone/.git/hooks
     log           [SANDBOX]/clone/.git/dist/hook.log
@@ -61,6 +64,7 @@ fn from_the_installation_to_its_end() {
     ----- stdout
     deploys on    never: `dist.auto` is false
     targets       all
+    roots         [SANDBOX]/root
     commands      refused
     hooks in      [SANDBOX]/clone/.git/hooks
     log           [SANDBOX]/clone/.git/dist/hook.log
@@ -101,6 +105,7 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     created   post-commit    [SANDBOX]/clone/.git/hooks/post-commit
     created   post-checkout  [SANDBOX]/clone/.git/hooks/post-checkout
     ----- stderr
+    hooks may write to `[SANDBOX]/root`, and nowhere else
     dry run: nothing was changed
     ");
     assert_eq!((names(&clones.at("clone/.git/hooks")), config()), (vec![], before));
@@ -138,6 +143,7 @@ fn what_stands_in_the_way_of_an_installation() {
     ----- stderr
     warning: there is no `dist.json` in `HEAD` yet: hooks deploy nothing until there is
     hint: `git dist init` writes one
+    hooks may write to `[SANDBOX]/root`, and nowhere else
     dry run: nothing was changed
     ");
     clones.git("clone", &["checkout", "-q", "--detach"]);
@@ -160,6 +166,7 @@ fn a_push_tells_whoever_pushed() {
     ----- stdout
     created   post-receive   [SANDBOX]/upstream.git/hooks/post-receive
     ----- stderr
+    hooks may write to `[SANDBOX]/root`, and nowhere else
     every push to `main` deploys all targets
     ");
     clones.commit("colleague", "tool", "2");

@@ -7,3 +7,4 @@ mod install;
 mod messages;
 mod outcomes;
 mod receive;
+mod roots;

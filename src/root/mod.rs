@@ -1,9 +1,13 @@
 //! The deployment root and its own folder, `.distman`: lock, history, journal and change stamp.
 
+mod allowed;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{self, Dir, DiskError};
+
+pub use allowed::{AllowedRoots, resolved};
 
 /// A deployment root.
 #[derive(Clone, Debug, PartialEq, Eq)]
