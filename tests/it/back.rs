@@ -400,8 +400,9 @@ fn what_cannot_be_removed_now_is_removed_later() {
     // A folder where the version should be renamed to: the removal fails, whoever runs it.
     let versions = sandbox.root().join("versions");
     let hidden = sandbox.root().join("hidden");
-    let old = fs::read_dir(&versions).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let old = old.filter(|name| name.starts_with("lib.1.")).next().unwrap();
+    let mut names =
+        fs::read_dir(&versions).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let old = names.find(|name| name.starts_with("lib.1.")).unwrap();
     let listing = versions.join(format!(".{old}.files"));
     fs::remove_file(&listing).unwrap();
     fs::create_dir(&listing).unwrap();
