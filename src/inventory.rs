@@ -59,7 +59,7 @@ impl InventoryError {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`git dist show` lists what is deployed".to_owned(),
             }),
-            _ => None,
+            Self::Disk(_) => None,
         }
     }
 }
