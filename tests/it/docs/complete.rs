@@ -135,6 +135,22 @@ fn every_field_on_disk_is_described() {
 }
 
 #[test]
+fn every_file_on_disk_is_described() {
+    let name = Regex::new(r#"(?m)^(?:pub )?const [A-Z]+: &str = "([a-z.-]+)";"#).unwrap();
+    let page = read("docs/on-disk.md");
+    for file in
+        ["lock", "history", "root", "activate/mod", "activate/afterwork", "activate/group", "stage/mod"]
+    {
+        let text = read(&format!("src/{file}.rs"));
+        let names: Vec<&str> = name.captures_iter(&text).map(|name| name.get(1).unwrap().as_str()).collect();
+        assert!(!names.is_empty(), "src/{file}.rs names no file");
+        for name in names {
+            assert!(page.contains(name), "docs/on-disk.md does not mention `{name}`");
+        }
+    }
+}
+
+#[test]
 fn every_room_is_described() {
     let rooms = Regex::new(r"(?m)^pub mod (\w+);").unwrap();
     let library = read("src/lib.rs");
