@@ -247,6 +247,46 @@ fn dist_info_says_what_is_active() {
 }
 
 #[test]
+fn the_same_spelling_does_the_same() {
+    let sandbox = Sandbox::new();
+    let Some(bin) = distman_or_skip(&sandbox) else { return };
+    let repo = taken_over(&sandbox);
+    let roots = ["theirs", "ours"].map(|name| sandbox.path().join(name));
+    for arguments in [
+        &["-n", "-1"][..],
+        &["-n", "-2", "-t", "lib"],
+        &["-n", "0"],
+        &["-n", "1", "-t", "b*"],
+        &["-n", "77"],
+        &["--reset", "-t", "lib", "bin"],
+        &["--delete", "-y", "-t", "lib"],
+        &["--delete", "-y", "-n", "0"],
+        &["--delete", "-y"],
+        &["--delete", "-y", "-d"],
+        &["-n", "0", "-d"],
+        &["-y", "-d"],
+        &["-s"],
+        &["-t", "nope"],
+        &["-y", "-t", "lib", "--dest", "{DEPLOY_ROOT}/elsewhere", "-d"],
+    ] {
+        let programs = [bin.join("dist").into_os_string(), "git-dist".into()];
+        let [theirs, ours] = [0, 1].map(|side| {
+            let _ = fs::remove_dir_all(&roots[side]);
+            let mut copy = sandbox.command("cp", sandbox.path());
+            sandbox.run(copy.arg("-a").arg(sandbox.root()).arg(&roots[side])).success();
+            let mut command = sandbox.command(&programs[side], repo.path());
+            command.env("LOG_DIR", sandbox.path().join("log")).env("DEPLOY_ROOT", &roots[side]);
+            let output = command.args(arguments).output().unwrap();
+            // Each keeps its own books.
+            let is_book = |path: &[u8]| path.starts_with(b".distman") || path.ends_with(b".dist");
+            (output.status.code(), tree(&roots[side]).without(is_book))
+        });
+        assert_eq!(ours.0, theirs.0, "{arguments:?}");
+        assert_eq!(ours.1.differences(&theirs.1), "", "{arguments:?}");
+    }
+}
+
+#[test]
 fn distman_understands_a_root_of_git_dist() {
     let sandbox = Sandbox::new();
     let Some(bin) = distman_or_skip(&sandbox) else { return };
