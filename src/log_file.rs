@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use chrono::Local;
 use regex::Regex;
@@ -15,10 +16,13 @@ use crate::environment::Environment;
 
 /// Name of the newest file. Older ones have `.1` to `.5` appended.
 const NAME: &str = "distman.log";
-/// Size that a file never grows beyond, in bytes.
+/// Size at which a file is put aside, in bytes.
 const MAX_BYTES: u64 = 1_000_000;
 /// How many older files are kept.
 const KEPT: u32 = 5;
+/// How often it is tried to put the file aside while somebody else does, and how long one waits in between.
+const PATIENCE: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,16 +97,20 @@ impl Log {
         let message = without_passwords(message.trim_end()).replace('\n', "\n    ");
         let entry = format!("{time} - {} - {} - {message}\n", self.user, level.name());
         let folder = Dir::create_all(&self.folder)?;
-        let mut file = LogFile::open(&folder, NAME)?;
-        let size = folder.stat(NAME)?;
-        if size.is_some_and(|stat| stat.size + entry.len() as u64 > MAX_BYTES) && file.try_lock()? {
-            // Whoever waited for this moment too may have put the file aside already.
-            if folder.stat(NAME)?.map(|stat| stat.inode) == size.map(|stat| stat.inode) {
+        for _ in 0..PATIENCE {
+            let file = LogFile::open(&folder, NAME)?;
+            let now = folder.stat(NAME)?;
+            if now.is_none_or(|stat| stat.size + entry.len() as u64 <= MAX_BYTES) {
+                break;
+            }
+            if !file.try_lock()? {
+                std::thread::sleep(PAUSE);
+            } else if folder.stat(NAME)?.map(|stat| stat.inode) == now.map(|stat| stat.inode) {
                 rotate(&folder)?;
             }
-            file = LogFile::open(&folder, NAME)?;
+            // Else somebody else has put it aside between the look and the lock.
         }
-        file.add(entry.as_bytes())
+        LogFile::open(&folder, NAME)?.add(entry.as_bytes())
     }
 }
 
