@@ -13,26 +13,35 @@ pub(super) fn schema(context: &Context<'_>) -> Result<u8, CliError> {
 }
 
 pub(super) fn completions(context: &Context<'_>, arguments: &Completions) -> Result<u8, CliError> {
-    let mut script = Vec::new();
-    let mut command = command().bin_name("git-dist");
-    clap_complete::generate(arguments.shell, &mut command, "git-dist", &mut script);
-    match arguments.shell {
-        clap_complete::Shell::Bash => script.extend_from_slice(BASH.as_bytes()),
-        clap_complete::Shell::Fish => script.extend_from_slice(FISH.as_bytes()),
-        _ => {}
-    }
-    context.printer.raw(&script)?;
+    let generated = |name: &str| {
+        let mut script = Vec::new();
+        clap_complete::generate(arguments.shell, &mut command().bin_name(name), name, &mut script);
+        String::from_utf8_lossy(&script).into_owned()
+    };
+    let script = match arguments.shell {
+        // The generator mixes up the names of its functions where the program's name has a hyphen.
+        clap_complete::Shell::Bash => {
+            let script = generated("gitdist");
+            let body = script.split_once("\nif [[").map_or(script.as_str(), |(body, _)| body);
+            format!("{body}\n{BASH}")
+        }
+        clap_complete::Shell::Fish => generated("git-dist") + FISH,
+        _ => generated("git-dist"),
+    };
+    context.printer.raw(script.as_bytes())?;
     Ok(DONE)
 }
 
 /// git's own completion calls `_git_dist` for `git dist`, with the words of the whole line.
 const BASH: &str = r#"
+complete -o bashdefault -o default -F _gitdist git-dist
+
 _git_dist() {
     local start=1
     while [[ $start -lt $COMP_CWORD && ${COMP_WORDS[start]} != dist ]]; do ((start++)); done
     COMP_WORDS=(git-dist "${COMP_WORDS[@]:start+1}")
     COMP_CWORD=$((COMP_CWORD - start))
-    _git-dist git-dist "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+    _gitdist git-dist "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
 }
 "#;
 

@@ -3,6 +3,7 @@
 
 mod back;
 mod command;
+mod completion;
 mod defects;
 mod deploy;
 mod distman;
