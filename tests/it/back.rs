@@ -401,7 +401,7 @@ fn what_cannot_be_removed_now_is_removed_later() {
     let versions = sandbox.root().join("versions");
     let hidden = sandbox.root().join("hidden");
     let old = fs::read_dir(&versions).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let old = old.filter(|name| name.starts_with("lib.1.")).next().unwrap();
+    let old = old.filter(|name| name.starts_with("lib.1.")).min().unwrap();
     let listing = versions.join(format!(".{old}.files"));
     fs::remove_file(&listing).unwrap();
     fs::create_dir(&listing).unwrap();
