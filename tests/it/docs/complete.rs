@@ -1,6 +1,8 @@
 //! Pages written by hand leave nothing out.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -23,21 +25,21 @@ fn assert_mentions(page: &str, names: impl IntoIterator<Item = impl AsRef<str>>)
 }
 
 /// Every file of the program, as one text.
-static PROGRAM: LazyLock<String> = LazyLock::new(|| {
-    let mut folders = vec![path("src")];
-    let mut text = String::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                text.push_str(&std::fs::read_to_string(path).unwrap());
-            }
-        }
+static PROGRAM: LazyLock<String> = LazyLock::new(|| text_below(&path("src")));
+
+/// The text of a file, or of every file below a folder.
+fn text_below(path: &Path) -> String {
+    if path.is_file() {
+        return fs::read_to_string(path).unwrap();
     }
-    text
-});
+    fs::read_dir(path).unwrap().map(|entry| text_below(&entry.unwrap().path())).collect()
+}
+
+/// The text of a room, whether it is a file or a folder.
+fn room(name: &str) -> String {
+    let file = path(&format!("src/{name}.rs"));
+    if file.exists() { text_below(&file) } else { text_below(&path(&format!("src/{name}"))) }
+}
 
 /// What the first group of `pattern` matches in the program.
 fn in_program(pattern: &str) -> BTreeSet<String> {
@@ -120,14 +122,14 @@ fn every_command_of_the_migration_page_is_one() {
 #[test]
 fn every_field_on_disk_is_described() {
     let field = Regex::new(r"(?m)^    pub (\w+): ").unwrap();
-    for (file, name) in [
-        ("version/record", "Record"),
-        ("version/record", "Recipe"),
+    for (place, name) in [
+        ("version", "Record"),
+        ("version", "Recipe"),
         ("history", "Rollout"),
         ("history", "Change"),
         ("lock", "Holder"),
     ] {
-        let text = read(&format!("src/{file}.rs"));
+        let text = room(place);
         let body =
             text.split_once(&format!("pub struct {name} {{")).unwrap().1.split_once("\n}\n").unwrap().0;
         assert_mentions("docs/on-disk.md", field.captures_iter(body).map(|field| field[1].to_owned()));
@@ -138,12 +140,10 @@ fn every_field_on_disk_is_described() {
 fn every_file_on_disk_is_described() {
     let name = Regex::new(r#"(?m)^(?:pub )?const [A-Z]+: &str = "([a-z.-]+)";"#).unwrap();
     let page = read("docs/on-disk.md");
-    for file in
-        ["lock", "history", "root", "activate/mod", "activate/afterwork", "activate/group", "stage/mod"]
-    {
-        let text = read(&format!("src/{file}.rs"));
+    for place in ["lock", "history", "root", "activate", "stage"] {
+        let text = room(place);
         let names: Vec<&str> = name.captures_iter(&text).map(|name| name.get(1).unwrap().as_str()).collect();
-        assert!(!names.is_empty(), "src/{file}.rs names no file");
+        assert!(!names.is_empty(), "the room `{place}` names no file");
         for name in names {
             assert!(page.contains(name), "docs/on-disk.md does not mention `{name}`");
         }
@@ -200,8 +200,8 @@ fn the_commands_that_set_up_are_those_that_are_tested() {
 fn links_lead_somewhere() {
     let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
     let heading = Regex::new(r"(?m)^#+ (.+)$").unwrap();
-    let pages = std::fs::read_dir(path("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let is_page = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let pages = fs::read_dir(path("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
     let pages = pages.filter(is_page).map(|path| format!("docs/{}", path.file_name().unwrap().display()));
     let mut broken = Vec::new();
     for page in pages.chain(["README.md".to_owned(), "CHANGELOG.md".to_owned()]) {
@@ -219,7 +219,7 @@ fn links_lead_somewhere() {
             let leads = file.exists()
                 && (anchor.is_empty()
                     || heading
-                        .captures_iter(&std::fs::read_to_string(&file).unwrap())
+                        .captures_iter(&fs::read_to_string(&file).unwrap())
                         .any(|title| is_anchor(&title[1])));
             if !leads {
                 broken.push(format!("{page}: {target}"));
