@@ -79,10 +79,14 @@ impl<'p> Context<'p> {
         }
         let project = Project::open(opening, &self.process)?;
         self.keep_log(&project.environment);
+        Ok(project)
+    }
+
+    /// Says what is doubtful in manifest and environment: where they decide what happens, or with `-v`.
+    pub(super) fn tell_doubts(&self, project: &Project) {
         for doubt in &project.warnings {
             self.printer.warn(&doubt.message, doubt.hint.as_deref());
         }
-        Ok(project)
     }
 
     /// The folder that the command works in: LOCATION, or where it was started.
@@ -99,7 +103,12 @@ impl<'p> Context<'p> {
     /// has no manifest, is no error; anything else that is wrong with it is.
     pub(super) fn project_if_any(&self) -> Result<Option<Project>, CliError> {
         match self.project_at("HEAD") {
-            Ok(project) => Ok(Some(project)),
+            Ok(project) => {
+                if self.global.verbose > 0 {
+                    self.tell_doubts(&project);
+                }
+                Ok(Some(project))
+            }
             Err(CliError::Project(
                 ProjectError::NoManifest { .. }
                 | ProjectError::Git(GitError::NotARepository { source: None, .. } | GitError::Unborn { .. }),

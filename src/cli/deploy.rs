@@ -36,6 +36,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<u8, CliEr
         otherwise: arguments.source.as_ref().and(arguments.destination.as_ref()).map(|_| Manifest::empty()),
     };
     let project = context.project(opening)?;
+    context.tell_doubts(&project);
     let request = DeployRequest {
         targets: arguments.targets.clone(),
         source: arguments.source.clone(),

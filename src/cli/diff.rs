@@ -14,6 +14,7 @@ use crate::rollout::{Change, DeployRequest, plan_deploy};
 pub(super) fn run(context: &Context<'_>, arguments: &Diff) -> Result<u8, CliError> {
     let printer = context.printer;
     let project = context.project_at(arguments.revision.as_deref().unwrap_or("HEAD"))?;
+    context.tell_doubts(&project);
     let snapshot = project.snapshot();
     // The question is what would change, not whether it may.
     let consent = Consent { force: true, adopt: true, named_revision: true, version_only: false };

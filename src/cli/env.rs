@@ -17,7 +17,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &Env) -> Result<u8, CliError
         None => context.project_if_any()?,
     };
     let environment = match project {
-        Some(project) => project.environment,
+        Some(project) => {
+            context.tell_doubts(&project);
+            project.environment
+        }
         None => project::environment_without_project(&context.process)
             .map_err(|error| CliError::Environment(Box::new(error)))?,
     };

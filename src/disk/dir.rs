@@ -228,7 +228,7 @@ impl Dir {
     /// Gives the file `name` in `from` a second name here.
     ///
     /// # Errors
-    /// `EMLINK`, `EXDEV` and `EPERM` where the filesystem cannot; see [`cannot_share`](super::cannot_share).
+    /// `EMLINK`, `EXDEV` and `EPERM` where the filesystem cannot; see [`super::cannot_share`](super::cannot_share).
     pub fn hard_link(&self, from: &Self, from_name: &Path, name: &Path) -> Result<()> {
         fs::linkat(&from.fd, from_name, &self.fd, name, AtFlags::empty())
             .map_err(|e| self.failed("link", name, e))
