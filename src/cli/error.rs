@@ -63,6 +63,7 @@ impl CliError {
                 | RolloutError::Activate(ActivateError::Undone(_) | ActivateError::Stuck(_)),
             ) => UNDONE,
             Self::Rollout(RolloutError::Staging(StageError::Interrupted)) => INTERRUPTED,
+            Self::Rollout(RolloutError::Transform(source)) if source.is_interrupted() => INTERRUPTED,
             Self::Told { code, .. } => *code,
             _ => FAILED,
         }
