@@ -6,8 +6,8 @@ use std::fs;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use super::session::{Session, comparable};
-use super::{path, read};
+use super::session::{Session, is_same};
+use super::{is_update, path, read};
 
 #[test]
 fn the_readme_shows_what_happens() {
@@ -37,14 +37,14 @@ fn check(name: &str) {
         };
         let printed = session.run(&script(command));
         now.push_str(command);
-        if is_left_to_git(command) || comparable(shown) == comparable(&printed) {
+        if is_left_to_git(command) || is_same(shown, &printed) {
             now.push_str(shown);
         } else {
             now.push_str(&printed);
             let _ = writeln!(different, "{command}--- shown\n{shown}--- printed\n{printed}");
         }
     }
-    if std::env::var_os("UPDATE_DOCS").is_some() {
+    if is_update() {
         fs::write(path(name), now).unwrap();
         return;
     }

@@ -21,10 +21,15 @@ fn read(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// True if the documentation is written again, rather than compared.
+fn is_update() -> bool {
+    std::env::var_os("UPDATE_DOCS").is_some()
+}
+
 /// Asserts that the file `name` holds `expected`, which it is made from, or writes it.
 #[track_caller]
 fn assert_generated(name: &str, expected: &str) {
-    if std::env::var_os("UPDATE_DOCS").is_some() {
+    if is_update() {
         fs::write(path(name), expected).unwrap();
         return;
     }
