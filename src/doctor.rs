@@ -12,6 +12,7 @@ use crate::hook;
 use crate::inventory::Inventory;
 use crate::project::{self, Opening, Project};
 use crate::root::Root;
+use crate::spelling::counted;
 use crate::stage::STAGING;
 use crate::version::Link;
 
@@ -119,7 +120,7 @@ impl Findings {
                         self.good("repository", format!("none: {} is deployed as it is", project.origin()));
                     }
                 }
-                self.good("manifest", format!("{} targets", project.manifest.targets.len()));
+                self.good("manifest", counted(project.manifest.targets.len(), "target"));
                 for doubt in &project.warnings {
                     self.doubtful("manifest", doubt.message.clone(), doubt.hint.clone());
                 }
@@ -141,7 +142,7 @@ impl Findings {
             target::select(&project.manifest, &[]).and_then(|names| target::resolve(request, &names));
         match resolved {
             Ok(resolved) => {
-                self.good("targets", format!("{} destinations", resolved.items.len()));
+                self.good("targets", counted(resolved.items.len(), "destination"));
                 for missing in resolved.missing {
                     let message =
                         format!("target `{}`: nothing matches `{}`", missing.target, missing.source);
@@ -220,7 +221,7 @@ impl Findings {
                 self.doubtful("deployed", format!("unfinished work beside `{path}`"), hint);
             }
         }
-        self.good("deployed", format!("{active} destinations are active"));
+        self.good("deployed", format!("{} active", counted(active, "destination")));
     }
 
     fn hooks(&mut self, start: &Path) {

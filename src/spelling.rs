@@ -1,4 +1,4 @@
-//! "Did you mean": the known word that a misspelt one was probably meant to be.
+//! Words: the known one that a misspelt one was probably meant to be, and plurals.
 
 /// The nearest of `known` to `word`, if any is near enough to be a slip: a third of its letters at most,
 /// whatever their case.
@@ -15,6 +15,11 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .filter(|&(distance, known)| distance <= (known.chars().count() / 3).clamp(1, 3))
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, known)| known)
+}
+
+/// `1 version`, `2 versions`.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 #[cfg(test)]

@@ -247,13 +247,24 @@ pub(super) fn show_items(printer: &Printer, report: &Report) -> Result<(), CliEr
     Ok(())
 }
 
+/// Unchanged items that are listed beside others; more are counted.
+const MOST_UNCHANGED: usize = 20;
+
 /// The items of a plan, one line each, in columns.
 pub(super) fn show_plan_items(printer: &Printer, items: &[Item]) -> Result<(), CliError> {
+    let is_unchanged = |item: &&Item| matches!(item.action, Action::Unchanged { .. });
+    let unchanged = items.iter().filter(is_unchanged).count();
+    // A thousand that stay would bury the one that changes.
+    let is_buried = unchanged > MOST_UNCHANGED && unchanged < items.len();
     let mut table = Table::default();
-    for item in items {
+    for item in items.iter().filter(|item| !(is_buried && is_unchanged(item))) {
         table.row(cells(item));
     }
-    table.print(printer, "")
+    table.print(printer, "")?;
+    if is_buried {
+        printer.line(printer.paint(format!("unchanged  {unchanged} others"), Tone::Dim))?;
+    }
+    Ok(())
 }
 
 /// One item in one line.

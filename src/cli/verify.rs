@@ -12,6 +12,7 @@ use crate::inventory::{Installed, Look};
 use crate::plan::{Action, Item, Kind};
 use crate::rollout::{RolloutError, Session, repair};
 use crate::source::git::Repository;
+use crate::spelling::counted;
 use crate::version::{Checked, Difference, Link, Record, Stored, check};
 
 /// A version that was checked.
@@ -155,10 +156,6 @@ fn show(context: &Context<'_>, verified: &[Verified<'_>]) -> Result<(), CliError
     };
     printer.talk(text);
     Ok(())
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn show_json(printer: &Printer, verified: &[Verified<'_>]) -> Result<(), CliError> {
