@@ -78,10 +78,7 @@ pub struct Look {
 impl Look {
     /// The name that the link leads to.
     pub fn active(&self) -> Option<&VersionName> {
-        match &self.link {
-            Link::Version(name) => Some(name),
-            _ => None,
-        }
+        self.link.version()
     }
 
     /// The active version, if it is on disk.
@@ -142,6 +139,12 @@ impl Inventory {
         Ok(Self { installed: present, history, shelves })
     }
 
+    /// The same destinations as they are now, after `history`: for a plan that is made again under the lock.
+    pub fn renew(&mut self, history: History) {
+        self.history = history;
+        self.shelves = Shelves::default();
+    }
+
     /// The installed destinations that `asked` name, all of them for none: target names and patterns, paths of
     /// destinations, or the name of one item of a wildcard target.
     ///
@@ -186,11 +189,7 @@ impl Inventory {
         for item in items {
             let link = item.destination.link()?;
             let stored = self.shelves.versions(&item.destination)?;
-            let active = match &link {
-                Link::Version(name) => Some(name),
-                _ => None,
-            };
-            let earlier = History::earlier(&activations, &item.destination, active);
+            let earlier = History::earlier(&activations, &item.destination, link.version());
             looks.push(Look { link, stored, earlier });
         }
         Ok(looks)
@@ -205,10 +204,7 @@ impl Inventory {
         let mut looks = Vec::with_capacity(items.len());
         for item in items {
             let link = item.destination.link()?;
-            let active = match &link {
-                Link::Version(name) => Some(name),
-                _ => None,
-            };
+            let active = link.version();
             let earlier = History::earlier(&activations, &item.destination, active);
             let stored = if earlier.is_empty() {
                 self.shelves.versions(&item.destination)?

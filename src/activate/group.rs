@@ -12,12 +12,8 @@ use crate::disk::{self, Dir};
 use crate::root::Root;
 use crate::source::HashKind;
 use crate::source::git::blob_id;
-use crate::version::{Destination, Link};
+use crate::version::{CURRENT, Destination, GROUPS};
 
-/// Folder of the groups in the root's own folder.
-pub const GROUPS: &str = "together";
-/// The link that is flipped.
-pub const CURRENT: &str = "current";
 /// Generations that are kept behind the current one: a reader may still be on its way through one.
 const KEPT: u64 = 2;
 
@@ -190,8 +186,6 @@ fn way_up(root: &Root, destination: &Destination) -> Option<PathBuf> {
 /// The version that the link at `destination` leads to now, as the text of a link in a generation of the group at
 /// `path`; `None` where it leads to none.
 pub(super) fn present(root: &Root, path: &Path, destination: &Destination) -> disk::Result<Option<PathBuf>> {
-    match destination.link()? {
-        Link::Version(name) => Ok(Some(text_to(root, path, destination, &name.to_string()))),
-        _ => Ok(None),
-    }
+    let link = destination.link()?;
+    Ok(link.version().map(|name| text_to(root, path, destination, &name.to_string())))
 }

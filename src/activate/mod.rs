@@ -17,12 +17,11 @@ use crate::disk::{self, Dir, DiskError, Shown};
 use crate::history::{self, History, Rollout};
 use crate::root::Root;
 use crate::stage::CompleteVersion;
-use crate::version::Destination;
+use crate::version::{Destination, GROUPS};
 
 pub use afterwork::Removal;
 use afterwork::{Afterwork, UNFINISHED};
 use group::Group;
-pub use group::{CURRENT, GROUPS};
 use swap::PendingSwap;
 
 /// Name of the journal in the root's own folder.
@@ -174,7 +173,7 @@ pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>
         let to = match group {
             Some(group) => {
                 members.entry(group).or_default().push(swap);
-                let path = meta.path().join(group::GROUPS).join(group);
+                let path = meta.path().join(GROUPS).join(group);
                 Some(group::text_through(root, &path, destination))
             }
             None => swap.text(),

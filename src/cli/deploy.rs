@@ -103,7 +103,7 @@ pub(super) fn deploy(
     if !refused.is_empty() && !request.consent.adopt {
         return Err(RolloutError::Refused(refused).into());
     }
-    if !prepared.is_change() && refused.is_empty() {
+    if !prepared.plan.is_change() && refused.is_empty() {
         return nothing_to_do(printer, project, &prepared, context.global.verbose > 0);
     }
     let report = {
@@ -146,7 +146,7 @@ fn headline(project: &Project) -> String {
         }
         None => project.base.to_string(),
     };
-    what + &project.root().map(|root| format!(" -> {}", root.path().display())).unwrap_or_default()
+    what + &project.root().map(|root| format!(" -> {}", Shown(root.path()))).unwrap_or_default()
 }
 
 fn show_plan(
@@ -180,18 +180,10 @@ fn nothing_to_do(
     let revision = revision_of(project);
     let revision = revision.as_ref().map(|(asked, commit)| (asked.as_str(), commit.as_str()));
     if printer.is_json() {
-        let report = Report {
-            kind: prepared.plan.kind,
-            number: None,
-            items: prepared.plan.items.clone(),
-            pruned: Vec::new(),
-            recovered: crate::activate::Recovered::Nothing,
-            warnings: Vec::new(),
-        };
-        printer.json(&json::report(&report, revision))?;
+        printer.json(&json::report(&Report::nothing(prepared.plan.clone()), revision))?;
         return Ok(DONE);
     }
-    for item in prepared.plan.items.iter().filter(|item| matches!(item.action, Action::Refuse(_))) {
+    for item in prepared.plan.items.iter().filter(|item| item.action.is_refusal()) {
         printer.line(item_line(printer, item))?;
     }
     let count = prepared.plan.items.len();

@@ -108,6 +108,8 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
             Action::Refuse(refusal) => Some(refusal.hint(&item.target)),
             _ => None,
         }),
+        RolloutError::NoRollout { .. } => Some("`git dist log` lists them".to_owned()),
+        RolloutError::NothingBefore => Some("`git dist show -v` lists what is deployed".to_owned()),
         RolloutError::Staging(StageError::Source(source)) | RolloutError::Source { source, .. } => {
             source.hint()
         }

@@ -74,7 +74,7 @@ pub(super) fn stored(stored: &Stored, link: &Link) -> Value {
     json!({
         "version": stored.name.to_string(),
         "count": stored.name.count(),
-        "active": *link == Link::Version(stored.name.clone()),
+        "active": link.version() == Some(&stored.name),
         "state": match record {
             None => "unverified",
             Some(record) if record.is_bad() => "bad",

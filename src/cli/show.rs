@@ -90,7 +90,7 @@ fn headline(item: &Installed, look: &Look) -> Vec<(String, Tone)> {
 }
 
 fn version_cells(stored: &Stored, link: &Link, with_commit: bool) -> Vec<(String, Tone)> {
-    let is_active = *link == Link::Version(stored.name.clone());
+    let is_active = link.version() == Some(&stored.name);
     let (mark, tone) = if is_active { ("*", Tone::Good) } else { (" ", Tone::Plain) };
     let mut cells = vec![(mark.to_owned(), tone), (stored.name.tail(), tone)];
     let Some(record) = &stored.record else {

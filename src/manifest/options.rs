@@ -126,7 +126,7 @@ pub struct Settings {
     /// What makes a new version.
     pub matching: Match,
     /// Good versions kept per destination, besides the active and the previous one; 0 = all.
-    pub keep: u32,
+    pub keep: usize,
     /// How a file that did not change gets into the next version.
     pub link: Link,
     /// Where the files come from.
@@ -197,7 +197,7 @@ impl Options {
         let default = Settings::default();
         Settings {
             matching: self.matching.unwrap_or(default.matching),
-            keep: self.keep.unwrap_or(default.keep),
+            keep: self.keep.map_or(default.keep, |keep| usize::try_from(keep).unwrap_or(usize::MAX)),
             link: self.link.unwrap_or(default.link),
             from: self.from.clone().unwrap_or(default.from),
             track: self.track.clone(),

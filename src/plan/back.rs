@@ -117,7 +117,7 @@ pub fn delete(link: &Link, stored: &[Stored], asked: Option<&Asked>) -> Action {
     };
     match find(link, stored, asked) {
         Err(refusal) => Action::Refuse(refusal),
-        Ok(found) if *link == Link::Version(found.name.clone()) => {
+        Ok(found) if link.version() == Some(&found.name) => {
             Action::Refuse(Refusal::Active { version: found.name.clone() })
         }
         Ok(found) => Action::Remove { versions: vec![found.name.clone()], unlink: false },

@@ -63,6 +63,23 @@ pub struct Plan {
     pub items: Vec<Item>,
 }
 
+impl Plan {
+    /// True if something on disk would change.
+    pub fn is_change(&self) -> bool {
+        self.items.iter().any(|item| item.action.is_change())
+    }
+
+    /// The items that need a human.
+    pub fn refused(&self) -> Vec<Item> {
+        self.items.iter().filter(|item| item.action.is_refusal()).cloned().collect()
+    }
+
+    /// Takes the items that need a human out of the plan.
+    pub fn take_refused(&mut self) -> Vec<Item> {
+        self.items.extract_if(.., |item| item.action.is_refusal()).collect()
+    }
+}
+
 /// What happens to one destination.
 #[derive(Clone, Debug)]
 pub struct Item {
@@ -141,6 +158,11 @@ impl Action {
             Self::Skip { .. } => "skip",
             Self::Refuse(_) => "refuse",
         }
+    }
+
+    /// True if it needs a human.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refuse(_))
     }
 
     /// True if the destination shows something else afterwards.

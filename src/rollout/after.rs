@@ -11,7 +11,7 @@ use super::commands::{CheckError, Checks, after};
 use crate::manifest::TargetSpec;
 use crate::plan::Item;
 use crate::project::Project;
-use crate::version::{Link, Record, Shelves};
+use crate::version::{Record, Shelves};
 
 /// The `after` commands of a rollout.
 pub(super) struct After<'a> {
@@ -88,10 +88,7 @@ impl After<'_> {
 
 /// What commands see of the commit of the version that is active now. All of it is empty where nobody knows.
 fn variables_of_active(item: &Item) -> BTreeMap<String, String> {
-    let active = match item.destination.link() {
-        Ok(Link::Version(active)) => Some(active),
-        _ => None,
-    };
+    let active = item.destination.link().ok().and_then(|link| link.version().cloned());
     let stored = active.as_ref().and_then(|name| Shelves::default().stored(&item.destination, name).ok()?);
     let record = stored.and_then(|stored| stored.record);
     let of_record =

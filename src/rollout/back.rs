@@ -2,30 +2,24 @@
 
 use std::collections::HashMap;
 
-use super::{Events, Report, Result, Session, Switch};
+use super::{Events, Report, Result, RolloutError, Session, Switch};
 use crate::history::History;
 use crate::inventory::{Installed, Inventory, InventoryError, Look};
 use crate::plan::{self, Action, Asked, Back, Item, Kind, Plan, Refusal};
 use crate::project::Project;
+use crate::root::Root;
 
 /// What is asked of the selected destinations.
 #[derive(Clone, Debug)]
 pub enum Choice {
-    /// Go back.
-    Rollback {
-        /// How far.
-        back: Back,
-        /// Why, for the mark of what is left.
-        why: Option<String>,
-    },
+    /// Go back this far.
+    Rollback(Back),
     /// Go back to before this rollout, or to after it if `after` is set.
     RollbackTo {
         /// The rollout's number.
         rollout: u64,
         /// What it made active is meant, not what it replaced.
         after: bool,
-        /// Why, for the mark of what is left.
-        why: Option<String>,
     },
     /// Activate this version.
     Use(Asked),
@@ -46,16 +40,69 @@ impl Choice {
     /// The kind of rollout that this is.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Rollback { .. } | Self::RollbackTo { .. } => Kind::Rollback,
+            Self::Rollback(_) | Self::RollbackTo { .. } => Kind::Rollback,
             Self::Use(_) => Kind::Use,
             Self::Reset => Kind::Reset,
             Self::Delete(_) => Kind::Delete,
             Self::Prune { .. } => Kind::Prune,
         }
     }
+
+    /// True if of several destinations those that have no such version stay as they are: an item that is new has
+    /// fewer versions than its neighbours.
+    fn passes_over(&self) -> bool {
+        matches!(self, Self::Rollback(_) | Self::RollbackTo { .. } | Self::Use(_) | Self::Delete(Some(_)))
+    }
 }
 
-/// Plans `choice` for the destinations `selected` of `inventory`.
+/// The destinations that `choice` is made for when `targets` are named. A rollback that names none takes the last
+/// rollout back, with all that it changed.
+///
+/// # Errors
+/// When a name matches nothing, or there is nothing to go back from.
+pub fn select(inventory: &Inventory, targets: &[String], choice: &Choice) -> Result<Vec<Installed>> {
+    let mut selected = inventory.select(targets)?;
+    match choice {
+        Choice::RollbackTo { rollout, after } => {
+            let found =
+                inventory.history.rollout(*rollout).ok_or(RolloutError::NoRollout { number: *rollout })?;
+            let then = inventory.history.until(*rollout);
+            let activations = then.activations();
+            selected.retain(|item| {
+                let path = item.destination.as_str();
+                let is_changed =
+                    || found.items.iter().any(|change| !change.inactive && change.destination == path);
+                if *after { activations.contains_key(path) } else { is_changed() }
+            });
+        }
+        Choice::Rollback(_) if targets.is_empty() => selected = last_rollout(inventory, selected),
+        _ => {}
+    }
+    if selected.is_empty() && choice.kind() == Kind::Rollback {
+        return Err(RolloutError::NothingBefore);
+    }
+    Ok(selected)
+}
+
+/// The destinations whose present version came with the latest rollout that is not taken back.
+fn last_rollout(inventory: &Inventory, selected: Vec<Installed>) -> Vec<Installed> {
+    let latest = inventory.latest_activation();
+    let number =
+        |item: &Installed| latest.get(item.destination.as_str()).map(|activation| activation.rollout);
+    let Some(newest) = selected.iter().filter_map(number).max() else { return selected };
+    selected.into_iter().filter(|item| number(item) == Some(newest)).collect()
+}
+
+/// What a choice does.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// The plan.
+    pub plan: Plan,
+    /// Refused items that stay as they are while the others go on.
+    pub left: Vec<Item>,
+}
+
+/// Plans `choice` for the destinations `selected` of `inventory`. `why` goes into the mark of what is left.
 ///
 /// # Errors
 /// When a folder or record cannot be read.
@@ -63,44 +110,51 @@ pub fn plan_choice(
     inventory: &mut Inventory,
     selected: &[Installed],
     choice: &Choice,
-) -> Result<Plan, InventoryError> {
+    why: Option<&str>,
+) -> Result<Chosen, InventoryError> {
     let looks = match choice {
-        Choice::Rollback { back: Back::Steps(steps), .. } => inventory.look_back(selected, *steps)?,
+        Choice::Rollback(Back::Steps(steps)) => inventory.look_back(selected, *steps)?,
         _ => inventory.look(selected)?,
     };
     let then = match choice {
-        Choice::RollbackTo { rollout, after, .. } => {
+        Choice::RollbackTo { rollout, after } => {
             Some(inventory.history.until(if *after { *rollout } else { rollout.saturating_sub(1) }))
         }
         _ => None,
+    };
+    let activations = then.as_ref().map(History::activations).unwrap_or_default();
+    let then = |installed: &Installed| {
+        let top = activations.get(installed.destination.as_str()).and_then(|stack| stack.first());
+        top.map(|activation| activation.version.clone())
     };
     let items = selected.iter().zip(&looks).map(|(installed, look)| Item {
         target: installed.target.clone(),
         source: String::new(),
         destination: installed.destination.clone(),
         from: look.active().cloned(),
-        action: decide(installed, look, choice, then.as_ref()),
+        action: decide(installed, look, choice, then(installed), why),
         warnings: Vec::new(),
     });
-    Ok(Plan { kind: choice.kind(), items: items.collect() })
+    let mut plan = Plan { kind: choice.kind(), items: items.collect() };
+    let passes_over = selected.len() > 1 && choice.passes_over() && plan.is_change();
+    let left = if passes_over { plan.take_refused() } else { Vec::new() };
+    Ok(Chosen { plan, left })
 }
 
-fn decide(installed: &Installed, look: &Look, choice: &Choice, then: Option<&History>) -> Action {
+fn decide(
+    installed: &Installed,
+    look: &Look,
+    choice: &Choice,
+    then: Option<String>,
+    why: Option<&str>,
+) -> Action {
+    let go_back = |back| plan::rollback(look.active(), &look.earlier, &look.stored, back, why);
     match choice {
-        Choice::Rollback { back, why } => {
-            plan::rollback(look.active(), &look.earlier, &look.stored, back, why.as_deref())
-        }
-        Choice::RollbackTo { why, .. } => {
-            let activations = then.map(History::activations).unwrap_or_default();
-            let top = activations.get(installed.destination.as_str()).and_then(|stack| stack.first());
-            match top {
-                None => Action::Refuse(Refusal::NoPrevious),
-                Some(top) => {
-                    let back = Back::To(top.version.clone());
-                    plan::rollback(look.active(), &look.earlier, &look.stored, &back, why.as_deref())
-                }
-            }
-        }
+        Choice::Rollback(back) => go_back(back),
+        Choice::RollbackTo { .. } => match then {
+            Some(version) => go_back(&Back::To(version)),
+            None => Action::Refuse(Refusal::NoPrevious),
+        },
         Choice::Use(asked) => plan::activate(&look.link, &look.stored, asked),
         Choice::Reset => plan::reset(&look.link, &look.stored),
         Choice::Delete(asked) => plan::delete(&look.link, &look.stored, asked.as_ref()),
@@ -117,21 +171,30 @@ fn decide(installed: &Installed, look: &Look, choice: &Choice, then: Option<&His
     }
 }
 
-/// Carries a plan of [`plan_choice`] out, under the lock.
+/// Carries `choice` out for the destinations `selected` of `inventory`, under the lock of `root`: what was planned
+/// before may be stale.
 ///
 /// # Errors
-/// When an item is refused or the disk says no; nothing is changed then.
+/// When an item is refused, the disk says no or an `after` command fails; nothing is changed then.
 pub fn carry_out(
-    session: Session,
+    root: &Root,
+    inventory: &mut Inventory,
     project: Option<&Project>,
-    plan: Plan,
-    about: &Switch,
+    selected: &[Installed],
+    (choice, why): (&Choice, Option<&str>),
     events: &dyn Events,
 ) -> Result<Report> {
-    let refused: Vec<Item> =
-        plan.items.iter().filter(|item| matches!(item.action, Action::Refuse(_))).cloned().collect();
+    let session = Session::begin(root, choice.kind(), events)?;
+    inventory.renew(session.history.clone());
+    let Chosen { plan, .. } = plan_choice(inventory, selected, choice, why)?;
+    let refused = plan.refused();
     if !refused.is_empty() {
-        return Err(super::RolloutError::Refused(refused));
+        return Err(RolloutError::Refused(refused));
     }
-    session.switch(project, plan.kind, plan.items, &[], about, events)
+    let about = Switch {
+        why: why.map(ToOwned::to_owned),
+        author: project.and_then(|project| project.manifest.author.clone()),
+        ..Switch::default()
+    };
+    session.switch(project, plan.kind, plan.items, &[], &about, events)
 }

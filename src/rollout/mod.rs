@@ -16,7 +16,7 @@ mod unattended;
 
 use std::path::PathBuf;
 
-pub use back::{Choice, carry_out, plan_choice};
+pub use back::{Choice, Chosen, carry_out, plan_choice, select};
 pub use commands::{CheckError, commands_of};
 pub use confine::OutsideError;
 pub use deploy::{DeployRequest, Prepared, plan_deploy};
@@ -31,7 +31,7 @@ use crate::activate::{ActivateError, Recovered};
 use crate::disk::{DiskError, Shown};
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
-use crate::plan::{Item, Kind};
+use crate::plan::{Item, Kind, Plan};
 use crate::project::ProjectError;
 use crate::source::SourceError;
 use crate::source::git::GitError;
@@ -46,6 +46,15 @@ pub enum RolloutError {
     /// Destinations need a human; nothing was changed.
     #[error("{}", refusals(.0))]
     Refused(Vec<Item>),
+    /// A rollback to a rollout that never was.
+    #[error("there is no rollout r{number}")]
+    NoRollout {
+        /// The number that was asked for.
+        number: u64,
+    },
+    /// A rollback where nothing was activated that it could take back.
+    #[error("there is nothing to go back from")]
+    NothingBefore,
     /// Content could not be read or written; nothing was changed.
     #[error(transparent)]
     Staging(#[from] StageError),
@@ -176,6 +185,20 @@ pub struct Report {
     pub recovered: Recovered,
     /// What went wrong after the rollout counted, and is left to the next run.
     pub warnings: Vec<String>,
+}
+
+impl Report {
+    /// The report of a plan that changes nothing.
+    pub fn nothing(plan: Plan) -> Self {
+        Self {
+            kind: plan.kind,
+            number: None,
+            items: plan.items,
+            pruned: Vec::new(),
+            recovered: Recovered::Nothing,
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// Things that happen during a rollout and that a person may want to see.

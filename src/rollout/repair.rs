@@ -101,7 +101,7 @@ fn remake(
         all: record.recipe.all,
     };
     let listing = snapshot.list(source.as_bstr(), node, &options)?;
-    let rollout = format!("r{}-{}", session.history.next_number(), std::process::id());
+    let rollout = session.staging_suffix();
     let export = Export {
         destination: destination.clone(),
         folder: Arc::new(StagingFolder::create(destination, &rollout)?),

@@ -100,6 +100,11 @@ impl Session {
         Ok(())
     }
 
+    /// What tells the staging folders of this run from those of others.
+    pub(super) fn staging_suffix(&self) -> String {
+        format!("r{}-{}", self.history.next_number(), std::process::id())
+    }
+
     /// Locks the `versions/` folder of a destination outside the root, which another root might also use, and
     /// then sweeps what killed runs left in it. Returns what tells the folder from others, by whatever path it was
     /// reached.
@@ -184,7 +189,9 @@ impl Session {
             let again = failed_again.map(|failure| failure.source.in_short());
             return Err(RolloutError::After { target, again, source });
         }
+        let rollout = activated.rollout().clone();
         report.warnings.extend(activated.commit()?.iter().map(|error| chain(error)));
+        self.history.rollouts.push(rollout);
         self.prune_after(&mut report, &about.keep);
         Ok(report)
     }
@@ -210,13 +217,8 @@ impl Session {
 
     /// Removes versions beyond `keep` behind the destinations that changed. The rollout counts already, so that
     /// a failure here is only told.
-    fn prune_after(&mut self, report: &mut Report, keep: &HashMap<String, usize>) {
-        let history = match History::read(&self.meta) {
-            Ok(history) => history,
-            // Without it nobody knows which version was active before.
-            Err(error) => return report.warnings.push(chain(&error)),
-        };
-        let activations = history.activations();
+    fn prune_after(&self, report: &mut Report, keep: &HashMap<String, usize>) {
+        let activations = self.history.activations();
         let mut shelves = Shelves::default();
         for item in report.items.iter().filter(|item| item.action.is_change()) {
             let Some(keep) = keep.get(&item.target).copied() else { continue };

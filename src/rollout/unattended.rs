@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::commands::commands_of;
 use super::confine::Confinement;
 use super::{DeployRequest, Events, Report, Result, RolloutError, Session, plan_deploy};
-use crate::activate::Recovered;
 use crate::plan::Kind;
 use crate::project::Project;
 use crate::target::{self, Missing};
@@ -69,15 +68,8 @@ pub fn deploy_unattended(
     if !refused.is_empty() {
         return Err(RolloutError::Refused(refused));
     }
-    if !prepared.is_change() {
-        let report = Report {
-            kind: prepared.plan.kind,
-            number: None,
-            items: prepared.plan.items,
-            pruned: Vec::new(),
-            recovered: Recovered::Nothing,
-            warnings: Vec::new(),
-        };
+    if !prepared.plan.is_change() {
+        let report = Report::nothing(prepared.plan);
         return Ok(Some(Unattended { report, missing: prepared.missing }));
     }
     let session = Session::begin(&root, prepared.plan.kind, events)?;

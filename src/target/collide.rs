@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::{Item, TargetError};
+use crate::disk::Shown;
 use crate::version::{Destination, DistInfo};
 
 /// Where destinations really are, however many links lead to their folders.
@@ -69,7 +70,7 @@ pub(super) fn check_collisions(selected: &[Item], others: &[Item]) -> Result<(),
                 return Err(TargetError::Nested {
                     inner: item.destination.as_str().to_owned(),
                     inner_target: item.target.clone(),
-                    outer: above.display().to_string(),
+                    outer: Shown(above).to_string(),
                     outer_target: outer.target.clone(),
                 });
             }

@@ -12,6 +12,12 @@ pub const VERSIONS: &str = "versions";
 /// Name of the folder that holds data which outlives versions, beside their destinations.
 pub const SHARED: &str = "shared";
 
+/// Folder in a root's own folder that holds groups: destinations that flip together.
+pub const GROUPS: &str = "together";
+
+/// The link in a group that is flipped.
+pub const CURRENT: &str = "current";
+
 /// The path users open, an absolute path: a symlink to one of the versions beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Destination {
@@ -42,6 +48,16 @@ pub enum Link {
     Version(VersionName),
     /// Something that no deployment put there, in words: `a file`, `a directory`, `a link to ...`.
     Foreign(String),
+}
+
+impl Link {
+    /// The name of the version that it leads to.
+    pub fn version(&self) -> Option<&VersionName> {
+        match self {
+            Self::Version(name) => Some(name),
+            Self::Absent | Self::Foreign(_) => None,
+        }
+    }
 }
 
 /// A version that is on disk.
@@ -190,9 +206,9 @@ impl Destination {
 fn parts_of_group(text: &Path) -> Option<(&str, &str)> {
     let mut parts = text.components().rev().map(|part| part.as_os_str().to_str());
     let slot = parts.next()??;
-    let is_current = parts.next()? == Some("current");
+    let is_current = parts.next()? == Some(CURRENT);
     let group = parts.next()??;
-    let is_group = parts.next()? == Some("together");
+    let is_group = parts.next()? == Some(GROUPS);
     (is_current && is_group).then_some((group, slot))
 }
 

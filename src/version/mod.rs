@@ -9,7 +9,9 @@ mod name;
 mod record;
 
 pub use check::{Checked, Difference, check};
-pub use destination::{Destination, DestinationError, Link, SHARED, Shelves, Stored, VERSIONS};
+pub use destination::{
+    CURRENT, Destination, DestinationError, GROUPS, Link, SHARED, Shelves, Stored, VERSIONS,
+};
 pub use fingerprint::{Fingerprint, Ingredients};
 pub use info::DistInfo;
 pub use listing::{FileListing, ListedFile, ListingError};

@@ -129,14 +129,10 @@ fn check_supported(project: &Project, name: &str) -> Result<()> {
 
 /// What commands of a target see in their environment, besides distman.env.
 fn variables(provenance: &Provenance, item: &target::Item) -> BTreeMap<String, String> {
-    let pairs = [
-        ("GIT_DIST_REV", provenance.revision.clone()),
-        ("GIT_DIST_COMMIT", provenance.commit.clone()),
-        ("GIT_DIST_VERSION", provenance.version()),
-        ("GIT_DIST_TARGET", item.target.clone()),
-        ("GIT_DIST_DESTINATION", item.destination.as_str().to_owned()),
-    ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let mut variables = provenance.variables();
+    variables.insert("GIT_DIST_TARGET".to_owned(), item.target.clone());
+    variables.insert("GIT_DIST_DESTINATION".to_owned(), item.destination.as_str().to_owned());
+    variables
 }
 
 fn spec_of<'p>(project: &'p Project, item: &target::Item) -> Option<&'p TargetSpec> {
@@ -151,11 +147,6 @@ impl Prepared {
             _ => false,
         };
         self.plan.items.iter().filter(holds_back).cloned().collect()
-    }
-
-    /// True if something on disk would change.
-    pub fn is_change(&self) -> bool {
-        self.plan.items.iter().any(|item| item.action.is_change())
     }
 
     /// What would have to be allowed with `--adopt`.
@@ -217,8 +208,7 @@ impl Prepared {
             return Err(RolloutError::Refused(refused));
         }
         let complete = self.make(&mut session, project, snapshot, request, events)?;
-        let is_refused = |item: &&Item| matches!(item.action, Action::Refuse(_));
-        let set_aside: Vec<Item> = self.plan.items.iter().filter(is_refused).cloned().collect();
+        let set_aside = self.plan.take_refused();
         let about = Switch {
             trigger: request.trigger.clone(),
             why: request.why.clone(),
@@ -234,16 +224,13 @@ impl Prepared {
             keep: self
                 .work
                 .iter()
-                .map(|wanted| {
-                    (wanted.item.target.clone(), usize::try_from(wanted.item.settings.keep).unwrap_or(0))
-                })
+                .map(|wanted| (wanted.item.target.clone(), wanted.item.settings.keep))
                 .collect(),
             groups: self.groups(project),
             version_only: request.consent.version_only,
             variables: self.provenance.variables(),
         };
-        let mut items = self.plan.items;
-        items.retain(|item| !matches!(item.action, Action::Refuse(_)));
+        let items = self.plan.items;
         let mut report = session.switch(Some(project), Kind::Deploy, items, &complete, &about, events)?;
         report.items.extend(set_aside);
         Ok(report)

@@ -14,7 +14,7 @@ use crate::source::git::{Ancestry, Repository, Snapshot, Submodules, tree_id};
 use crate::source::{HashKind, Mode, ObjectId};
 use crate::target::{self, Place};
 use crate::transform;
-use crate::version::{Ingredients, Link, Shelves, Stored, VersionName};
+use crate::version::{Ingredients, Shelves, Stored, VersionName};
 
 pub(super) struct Planner<'a> {
     project: &'a Project,
@@ -134,10 +134,7 @@ impl<'a> Planner<'a> {
     pub(super) fn decide(&mut self, wanted: &mut Wanted) -> Result<Item> {
         let destination = &wanted.item.destination;
         let link = destination.link()?;
-        let from = match &link {
-            Link::Version(active) => Some(active.clone()),
-            _ => None,
-        };
+        let from = link.version().cloned();
         let active = match &from {
             Some(from) => {
                 self.shelves.stored(destination, from)?.map(|stored| self.candidate(wanted, stored))

@@ -59,7 +59,7 @@ impl Provenance {
         self.numbered.as_ref().map(|(count, short)| format!("{count}.{short}")).unwrap_or_default()
     }
 
-    /// What `after` commands see besides distman.env.
+    /// What commands see of the commit, besides distman.env.
     pub(super) fn variables(&self) -> BTreeMap<String, String> {
         let pairs = [
             ("GIT_DIST_REV", self.revision.clone()),
