@@ -4,7 +4,7 @@
 //! whatever collects that file goes on. distman also logs where nobody asked for it; here there is no log without
 //! `LOG_DIR`. The history of a root is what counts; this file is for people and may be lost or thrown away.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -73,14 +73,9 @@ pub struct Log {
 impl Log {
     /// The log that `LOG_DIR` and `LOG_LEVEL` of `environment` ask for, written as `user`; `None` without `LOG_DIR`.
     pub fn of(environment: &Environment, user: &str) -> Option<Self> {
-        let value = |name| environment.get(name).map(|variable| variable.value.as_str());
-        let folder = value("LOG_DIR").filter(|folder| !folder.is_empty())?;
-        let folder = match (folder.strip_prefix("~/"), value("HOME")) {
-            (Some(below), Some(home)) => Path::new(home).join(below),
-            _ => PathBuf::from(folder),
-        };
+        let folder = environment.path("LOG_DIR")?;
         let folder = std::path::absolute(&folder).unwrap_or(folder);
-        let level = value("LOG_LEVEL").map_or(Level::Info, Level::parse);
+        let level = environment.get("LOG_LEVEL").map_or(Level::Info, |level| Level::parse(&level.value));
         Some(Self { folder, level, user: user.to_owned() })
     }
 
@@ -135,6 +130,8 @@ fn without_passwords(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn log(folder: &Path, level: Level) -> Log {

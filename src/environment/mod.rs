@@ -22,7 +22,7 @@ mod template;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -134,6 +134,20 @@ impl Environment {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Variable> {
         self.variables.get(name).or_else(|| self.inherited.get(name))
+    }
+
+    /// The path in the variable `name`, with the home directory for a leading `~`; `None` where it is unset or empty.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        let value = Path::new(&self.get(name)?.value);
+        if value.as_os_str().is_empty() {
+            return None;
+        }
+        // Taken off as a component: what follows can then not begin at the root, as in `~//etc`.
+        Some(match (value.strip_prefix("~"), self.get("HOME")) {
+            (Ok(below), Some(home)) => Path::new(&home.value).join(below),
+            _ => value.to_owned(),
+        })
     }
 
     /// The variables of the file and the defaults, by name. Names that only the process

@@ -275,19 +275,17 @@ pub fn environment_without_project(
 /// When `DEPLOY_ROOT` is not an absolute path, or `DISTMAN_META_DIR` no name.
 pub fn root(environment: &Environment) -> Result<Root, ProjectError> {
     let value = |name| environment.get(name).map(|variable| variable.value.as_str());
-    let path = value("DEPLOY_ROOT").unwrap_or_default();
-    let path = match (path.strip_prefix("~/"), value("HOME")) {
-        (Some(below), Some(home)) => format!("{home}/{below}"),
-        _ => path.to_owned(),
-    };
-    if !path.starts_with('/') {
-        return Err(ProjectError::RelativeRoot { value: path });
+    let path = environment.path("DEPLOY_ROOT").unwrap_or_default();
+    if !path.is_absolute() {
+        return Err(ProjectError::RelativeRoot {
+            value: value("DEPLOY_ROOT").unwrap_or_default().to_owned(),
+        });
     }
     let meta = value("DISTMAN_META_DIR").filter(|name| !name.is_empty()).unwrap_or(META);
     if meta.contains('/') || matches!(meta, "." | "..") {
         return Err(ProjectError::MetaDir { value: meta.to_owned() });
     }
-    Ok(Root::new(PathBuf::from(path).components().collect::<PathBuf>(), meta))
+    Ok(Root::new(path.components().collect::<PathBuf>(), meta))
 }
 
 fn read_environment(

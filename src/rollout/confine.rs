@@ -137,19 +137,14 @@ impl Confinement {
 
     /// Refuses a folder that a variable names, unless the environment of the hook itself does, which nobody pushes.
     fn check_folder(&self, environment: &Environment, name: &'static str) -> Result<(), OutsideError> {
-        let Some(variable) = environment.get(name).filter(|variable| !variable.value.is_empty()) else {
+        let (Some(variable), Some(path)) = (environment.get(name), environment.path(name)) else {
             return Ok(());
         };
-        let value = Path::new(&variable.value);
-        let in_home = value.strip_prefix("~").ok();
-        if in_home.is_none() && variable.origins.iter().all(|origin| *origin == Origin::Process) {
+        let is_home_pushed = variable.value.starts_with('~');
+        if !is_home_pushed && variable.origins.iter().all(|origin| *origin == Origin::Process) {
             return Ok(());
         }
-        let home = environment.get("HOME").map(|home| Path::new(&home.value));
-        let path = match (in_home, home) {
-            (Some(below), Some(home)) => home.join(below),
-            _ => std::path::absolute(value).map_err(unclear(value))?,
-        };
+        let path = std::path::absolute(&path).map_err(unclear(&path))?;
         match self.below(&path)? {
             Some(below) if !is_deployed(&below) => Ok(()),
             _ => Err(OutsideError::Folder { name, path: followed(&path)? }),

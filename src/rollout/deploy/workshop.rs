@@ -94,9 +94,8 @@ impl<'a> Workshop<'a> {
     /// temporary files.
     fn open(&mut self) -> Result<Dir> {
         if self.folder.is_none() {
-            let value = self.project.environment.get("BUILD_DIR").map(|variable| variable.value.clone());
-            let parent = match value.filter(|value| !value.is_empty()) {
-                Some(path) => std::path::absolute(&path).unwrap_or_else(|_| PathBuf::from(path)),
+            let parent = match self.project.environment.path("BUILD_DIR") {
+                Some(path) => std::path::absolute(&path).unwrap_or(path),
                 None => std::env::temp_dir(),
             };
             Dir::create_all(&parent)?;

@@ -211,3 +211,16 @@ fn a_bare_repository_without_a_commit_allows_the_root_of_whoever_installs() {
     clones.run(&mut clones.command(BINARY, "colleague", &["-f"])).success();
     assert!(clones.sandbox.home().join("x").exists());
 }
+
+#[test]
+fn a_log_is_checked_where_it_is_written() {
+    let clones = Clones::installed(&[]);
+    let (root, elsewhere) = (clones.sandbox.root().display().to_string(), clones.at("elsewhere"));
+    // What is in the home folder is allowed; behind `~/`, a path from the top leads there too.
+    clones.git("clone", &["config", "--add", "dist.root", "~/"]);
+    let environment = format!("all:\n  DEPLOY_ROOT: {root}\n  LOG_DIR: ~/{}\n", elsewhere.display());
+    clones.repo("colleague").write("distman.env", environment);
+    assert!(clones.pull("tool", "2").contains("deployed"), "{}", clones.log());
+    assert!(!elsewhere.exists());
+    assert!(clones.sandbox.home().join(elsewhere.strip_prefix("/").unwrap()).join("distman.log").is_file());
+}
