@@ -45,19 +45,25 @@ pub(super) struct Tables {
     by_conversion: HashMap<Conversion, usize>,
     attributes: AttributeStack,
     drivers: Vec<gix::filter::plumbing::Driver>,
+    /// Why the configuration of filters cannot be read, if it cannot; told when a filter is needed.
+    unreadable: Option<gix::Error>,
 }
 
 impl Tables {
     pub(super) fn new(repository: &Repository) -> Self {
-        // A configuration of filters that cannot be read is told when a filter is needed.
-        let drivers = gix::filter::Pipeline::options(&repository.local).map(|options| options.drivers);
+        let options = gix::filter::Pipeline::options(&repository.local);
+        let (drivers, unreadable) = match options {
+            Ok(options) => (options.drivers, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
         Self {
             stores: vec![repository.shared.clone()],
             opened: HashMap::new(),
             conversions: Vec::new(),
             by_conversion: HashMap::new(),
             attributes: AttributeStack::new(),
-            drivers: drivers.unwrap_or_default(),
+            drivers,
+            unreadable,
         }
     }
 
@@ -318,6 +324,11 @@ impl Walk<'_> {
                 self.tables.attributes.query(path, false, has_driver)
             }
         };
+        if attributes.idle_filter.is_some()
+            && let Some(source) = self.tables.unreadable.take()
+        {
+            return Err(GitError::Other { act: "read the configuration of filters".to_owned(), source });
+        }
         let conversion = self.tables.conversion(attributes.conversion);
         // Once it is configured, it decides the bytes.
         self.listing.uses.extend(attributes.idle_filter.map(|filter| format!("filter.{filter}")));

@@ -43,6 +43,26 @@ fn a_filter_that_is_configured_later_makes_a_new_version() {
 }
 
 #[test]
+fn filters_that_cannot_be_read_are_not_taken_for_none() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write(".gitattributes", "x filter=up\n");
+    repo.write("x", "abc\n");
+    repo.write("y", "abc\n");
+    let target = |name: &str| {
+        format!(r#""{name}": {{ "source": "{name}", "destination": "{{DEPLOY_ROOT}}/{name}" }}"#)
+    };
+    repo.manifest(&format!("{}, {}", target("x"), target("y")));
+    repo.commit("first");
+    repo.git(["config", "filter.up.smudge", "tr a-z A-Z"]);
+    repo.git(["config", "core.eol", "nonsense"]);
+    let refused = repo.dist([]).code(1);
+    refused.says("cannot read the configuration of filters").says("core.eol");
+    assert!(!sandbox.root().join("x").exists());
+    repo.dist(["-t", "y"]).success();
+}
+
+#[test]
 fn a_smudge_filter_runs_and_an_unknown_one_leaves_the_content() {
     let sandbox = Sandbox::new();
     let entries: &[(&str, &[u8], &[u8])] = &[
