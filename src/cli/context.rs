@@ -53,7 +53,7 @@ impl<'p> Context<'p> {
         let is_logged = cli.is_change() && !global.dry_run;
         let context = Self { printer, global: global.clone(), process, location, is_logged, interrupted };
         // Until the project says otherwise; what is wrong with the environment is told with it.
-        if let Ok(environment) = project::environment_without_project(&context.process) {
+        if is_logged && let Ok(environment) = project::environment_without_project(&context.process) {
             context.keep_log(&environment);
         }
         Ok(context)

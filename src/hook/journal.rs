@@ -140,7 +140,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]. A ledger that cannot be read is replaced.
+    /// [`Error::Io`]. A ledger that cannot be understood is replaced.
     pub(super) fn keep(&self, hook: HookName, record: &Record, logged: Option<&str>) -> Result<(), Error> {
         fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
         let lock_path = self.dir.join("hook.lock");
@@ -150,7 +150,10 @@ impl Journal {
         if let Some(detail) = logged {
             self.log(&entry(hook, record, detail))?;
         }
-        let mut hooks = self.read().unwrap_or_default();
+        let mut hooks = match self.read() {
+            Err(Error::Journal { .. }) => BTreeMap::new(),
+            read => read?,
+        };
         let outcomes = hooks.entry(hook.as_str().to_owned()).or_default();
         outcomes.last = Some(record.clone());
         // A skip that is about a commit came after the start of its deployment.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
+use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::schema::step;
@@ -18,9 +18,8 @@ pub type Pipeline = IndexMap<String, Step>;
 /// The longest time a step may be given: far below what cannot be added to a point in time.
 const MAX_TIMEOUT: Duration = Duration::from_hours(365 * 24);
 
-/// One step of a pipeline. Serialized, it holds everything that decides what the step makes of its
-/// input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One step of a pipeline.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "StepFields")]
 pub struct Step {
     /// What the step does.
@@ -34,8 +33,7 @@ pub struct Step {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Shell commands, run in order, with `{input}`, `{output}` and `{VARIABLE}` placeholders as
     /// written.

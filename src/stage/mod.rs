@@ -78,15 +78,6 @@ pub trait Progress: Sync {
     }
 }
 
-/// Draws nothing.
-pub struct NoProgress;
-
-impl Progress for NoProgress {
-    fn start(&self, _files: u64) {}
-    fn advance(&self, _files: u64, _bytes: u64) {}
-    fn finish(&self) {}
-}
-
 /// The private folder of one run in one `versions/` folder. It is removed when the last staged version in it
 /// is gone.
 #[derive(Debug)]
@@ -293,11 +284,6 @@ pub fn make_durable(sealed: &[Sealed]) -> disk::Result<()> {
 }
 
 impl Sealed {
-    /// The record as written.
-    pub fn record(&self) -> &Record {
-        &self.staged.record
-    }
-
     /// Renames listing, record and version into place, the version last.
     ///
     /// # Errors
@@ -328,7 +314,10 @@ impl Sealed {
             let (folder, inner) = (&self.staged.folder.folder, &self.staged.inner);
             if !folder.exchange(inner, versions, &name)? {
                 versions.rename(&name, folder, "damaged")?;
-                folder.rename(inner, versions, &name)?;
+                folder.rename(inner, versions, &name).inspect_err(|_| {
+                    // A damaged version is better than none; what failed is told either way.
+                    let _ = folder.rename("damaged", versions, &name);
+                })?;
             }
             let Staged { folder, inner, destination, listing, .. } = self.staged;
             if listing.is_some() {

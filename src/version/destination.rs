@@ -1,6 +1,7 @@
 //! A destination and the versions behind it, as they are on disk.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{DistInfo, Record, VersionName};
@@ -147,18 +148,13 @@ impl Destination {
             Err(error) if error.is_not_found() => return Ok(Link::Absent),
             Err(error) => return Err(error),
         };
-        self.link_in(&folder)
-    }
-
-    /// What stands here now, given the open folder.
-    ///
-    /// # Errors
-    /// When the folder cannot be searched.
-    pub fn link_in(&self, folder: &Dir) -> disk::Result<Link> {
         if let Some(text) = folder.read_link(&self.base)? {
             let direct = text.strip_prefix(VERSIONS).ok().and_then(Path::to_str).map(ToOwned::to_owned);
-            let version = direct.or_else(|| self.through_group(&text)).unwrap_or_default();
-            return Ok(match VersionName::parse(&self.base, &version) {
+            let version = match direct {
+                Some(version) => Some(version),
+                None => self.through_group(&text)?,
+            };
+            return Ok(match VersionName::parse(&self.base, &version.unwrap_or_default()) {
                 Some(version) => Link::Version(version),
                 None => Link::Foreign(format!("a link to `{}`", Shown(&text))),
             });
@@ -186,12 +182,27 @@ impl Destination {
     }
 
     /// The version's name where the link `text` leads through a group to a version of this destination.
-    fn through_group(&self, text: &Path) -> Option<String> {
-        parts_of_group(text)?;
-        let end = std::fs::read_link(self.folder().join(text)).ok()?;
-        let is_version = end.parent()?.file_name()? == VERSIONS;
-        let name = end.file_name()?.to_str()?;
-        is_version.then(|| name.to_owned())
+    fn through_group(&self, text: &Path) -> disk::Result<Option<String>> {
+        if parts_of_group(text).is_none() {
+            return Ok(None);
+        }
+        let path = self.folder().join(text);
+        let end = match std::fs::read_link(&path) {
+            Ok(end) => end,
+            // A folder on the way or the link is gone, or something else stands in its place.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidInput
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(source) => return Err(DiskError { act: "read the link", path, source }),
+        };
+        let is_version = end.parent().and_then(Path::file_name).is_some_and(|folder| folder == VERSIONS);
+        let name = end.file_name().and_then(|name| name.to_str()).filter(|_| is_version);
+        Ok(name.map(ToOwned::to_owned))
     }
 
     /// The dist info beside it, if there is one that can be read.

@@ -69,11 +69,6 @@ impl VersionName {
         &self.short
     }
 
-    /// First digits of the content id, if the name carries them.
-    pub fn content(&self) -> Option<&str> {
-        self.content.as_deref()
-    }
-
     /// The name without the base: `142.c73fe42`.
     pub fn tail(&self) -> String {
         self.to_string()[self.base.len() + 1..].to_owned()
