@@ -111,12 +111,11 @@ impl Findings {
     fn project(&mut self, start: &Path, process: &BTreeMap<String, OsString>) -> Option<Project> {
         match Project::open(Opening::new(start, "HEAD"), process) {
             Ok(project) => {
-                match project.revision() {
-                    Some(revision) => self.good(
-                        "repository",
-                        format!("{} at {}.{}", project.origin(), revision.count, revision.short()),
-                    ),
-                    None => {
+                match (project.revision(), project.count()) {
+                    (Some(revision), Ok(Some(count))) => self
+                        .good("repository", format!("{} at {count}.{}", project.origin(), revision.short())),
+                    (_, Err(error)) => self.bad("repository", chain(&error), error.hint()),
+                    _ => {
                         self.good("repository", format!("none: {} is deployed as it is", project.origin()));
                     }
                 }

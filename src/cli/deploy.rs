@@ -136,17 +136,17 @@ fn revision_of(project: &Project) -> Option<(String, String)> {
     project.revision().map(|revision| (revision.asked.clone(), revision.commit.to_string()))
 }
 
-fn headline(project: &Project) -> String {
-    let what = match project.revision() {
-        Some(revision) => {
+fn headline(project: &Project) -> Result<String, CliError> {
+    let what = match (project.revision(), project.count()?) {
+        (Some(revision), Some(count)) => {
             let name = revision.branch.as_deref().unwrap_or(&revision.asked);
             let subject = &revision.subject;
             let worktree = if project.from_worktree { "the working tree at " } else { "" };
-            format!("{worktree}{name} {}.{} \"{subject}\"", revision.count, revision.short())
+            format!("{worktree}{name} {count}.{} \"{subject}\"", revision.short())
         }
-        None => project.base.to_string(),
+        _ => project.base.to_string(),
     };
-    what + &project.root().map(|root| format!(" -> {}", Shown(root.path()))).unwrap_or_default()
+    Ok(what + &project.root().map(|root| format!(" -> {}", Shown(root.path()))).unwrap_or_default())
 }
 
 fn show_plan(
@@ -160,7 +160,7 @@ fn show_plan(
     if printer.is_json() {
         printer.json(&json::plan("deploy", revision, &prepared.plan.items, &prepared.commands(project)))?;
     } else {
-        printer.talk(format!("would deploy {}", headline(project)));
+        printer.talk(format!("would deploy {}", headline(project)?));
         show_plan_items(printer, &prepared.plan.items)?;
         for line in prepared.commands(project) {
             printer.talk(format!("would run: {line}"));
@@ -187,7 +187,7 @@ fn nothing_to_do(
         printer.line(item_line(printer, item))?;
     }
     let count = prepared.plan.items.len();
-    printer.talk(format!("nothing to do: {} at {}", destinations(count), headline(project)));
+    printer.talk(format!("nothing to do: {} at {}", destinations(count), headline(project)?));
     if printer.may_draw() || is_verbose {
         uncommitted::tell(printer, project, &prepared.plan.items);
     }
@@ -203,18 +203,18 @@ fn show_report(printer: &Printer, project: &Project, report: &Report) -> Result<
     let revision = revision.as_ref().map(|(asked, commit)| (asked.as_str(), commit.as_str()));
     note_changes(printer, &report.items);
     if printer.is_json() {
-        printer.note(Level::Info, done(project, report));
+        printer.note(Level::Info, done(project, report)?);
         return printer.json(&json::report(report, revision));
     }
     show_items(printer, report)?;
-    printer.talk(done(project, report));
+    printer.talk(done(project, report)?);
     Ok(())
 }
 
-fn done(project: &Project, report: &Report) -> String {
+fn done(project: &Project, report: &Report) -> Result<String, CliError> {
     let number = report.number.map(|number| format!("r{number}: ")).unwrap_or_default();
     let verb = if report.number.is_some() { "deployed" } else { "nothing to do for" };
-    format!("{number}{verb} {}", headline(project))
+    Ok(format!("{number}{verb} {}", headline(project)?))
 }
 
 /// Writes what changed to the log.

@@ -3,6 +3,7 @@
 mod error;
 mod files;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub struct Project {
     pub warnings: Vec<Doubt>,
     /// Every target is read from the disk, whatever its option `from` says (`--worktree`).
     pub from_worktree: bool,
+    count: OnceCell<u64>,
 }
 
 /// What a project is read from.
@@ -180,7 +182,8 @@ impl Project {
         drop(reader);
         let manifest = parsed.manifest;
         let from_worktree = opening.worktree || matches!(base, Base::Folder(_));
-        Ok(Self { base, folder, manifest_path, manifest, environment, warnings, from_worktree })
+        let count = OnceCell::new();
+        Ok(Self { base, folder, manifest_path, manifest, environment, warnings, from_worktree, count })
     }
 
     /// The repository, if the project is in one.
@@ -197,6 +200,20 @@ impl Project {
             Base::Git { revision, .. } => Some(revision),
             Base::Folder(_) => None,
         }
+    }
+
+    /// Number of commits up to the revision, which versions are numbered by; `None` outside git. Counted when it is
+    /// first asked for: what only looks at what is deployed need not walk the history.
+    ///
+    /// # Errors
+    /// When the history is cut off by a shallow clone, or objects are missing.
+    pub fn count(&self) -> Result<Option<u64>, ProjectError> {
+        let Base::Git { repository, revision } = &self.base else { return Ok(None) };
+        if let Some(count) = self.count.get() {
+            return Ok(Some(*count));
+        }
+        let count = repository.count(revision)?;
+        Ok(Some(*self.count.get_or_init(|| count)))
     }
 
     /// The tree of the revision, if the project is in a repository.

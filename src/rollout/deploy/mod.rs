@@ -93,7 +93,7 @@ pub fn plan_deploy(
             resolved = resolve_ad_hoc(asked, source)?;
         }
     }
-    let provenance = Provenance::of(project);
+    let provenance = Provenance::of(project)?;
     let mut planner = Planner::new(project, snapshot, request, &provenance);
     let mut plan = Plan { kind: Kind::Deploy, items: Vec::new() };
     let mut work = Vec::new();

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::Wanted;
 use crate::lock::Holder;
 use crate::project::{Base, Project};
+use crate::rollout::Result;
 use crate::version::{Recipe, Record, State, VersionName};
 
 /// Where a deployment came from.
@@ -28,14 +29,15 @@ pub(super) struct Provenance {
 }
 
 impl Provenance {
-    pub(super) fn of(project: &Project) -> Self {
+    pub(super) fn of(project: &Project) -> Result<Self> {
         let origin = project.origin();
-        match &project.base {
+        let count = project.count()?;
+        Ok(match &project.base {
             Base::Git { revision, .. } => Self {
                 origin,
                 revision: revision.asked.clone(),
                 commit: revision.commit.to_string(),
-                numbered: Some((revision.count, revision.short())),
+                numbered: count.map(|count| (count, revision.short())),
                 time: revision.time,
                 author: format!("{} <{}>", revision.author.name, revision.author.email),
                 subject: revision.subject.clone(),
@@ -51,7 +53,7 @@ impl Provenance {
                 subject: String::new(),
                 branch: None,
             },
-        }
+        })
     }
 
     /// `142.c73fe42`; empty outside git.

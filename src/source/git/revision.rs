@@ -17,8 +17,6 @@ pub struct Revision {
     pub commit: ObjectId,
     /// The commit's tree.
     pub tree: ObjectId,
-    /// Number of commits reachable from this one, itself included: what `git rev-list --count` prints.
-    pub count: u64,
     /// The committer's date in seconds since 1970.
     pub time: i64,
     /// The commit's author.
@@ -66,10 +64,10 @@ pub enum Ancestry {
 }
 
 impl Repository {
-    /// Resolves `asked` to a commit, peeling annotated tags, and counts its history.
+    /// Resolves `asked` to a commit, peeling annotated tags.
     ///
     /// # Errors
-    /// When it names no commit, when the history is cut off by a shallow clone, or when objects are missing.
+    /// When it names no commit, or when objects are missing.
     pub fn resolve(&self, asked: &str) -> Result<Revision> {
         let commit = self.commit_id(asked)?;
         let data = self.commit_data(commit)?;
@@ -82,7 +80,6 @@ impl Repository {
             asked: asked.to_owned(),
             commit,
             tree: parsed.tree(),
-            count: self.count(asked, commit)?,
             time: parsed.committer().map_err(|e| missing(Some(e)))?.seconds(),
             author: Author {
                 name: author.name.to_str_lossy().into(),
@@ -210,15 +207,20 @@ impl Repository {
         Ok(buffer)
     }
 
-    /// Counts the commits reachable from `commit`; grafts and replace refs do not count.
-    fn count(&self, asked: &str, commit: ObjectId) -> Result<u64> {
+    /// Number of commits reachable from `revision`, itself included: what `git rev-list --count` prints. Grafts and
+    /// replace refs do not count. The whole history is walked.
+    ///
+    /// # Errors
+    /// When the history is cut off by a shallow clone, or objects are missing.
+    pub fn count(&self, revision: &Revision) -> Result<u64> {
+        let asked = &revision.asked;
         let failed = |source| GitError::Other { act: format!("count the history of `{asked}`"), source };
         let boundary = self.local.shallow_commits().map_err(failed)?;
         let mut count = 0;
-        for info in self.local.rev_walk([commit]).all().map_err(failed)? {
+        for info in self.local.rev_walk([revision.commit]).all().map_err(failed)? {
             let id = info.map_err(failed)?.id;
             if boundary.as_ref().is_some_and(|cut| cut.contains(&id)) {
-                return Err(GitError::Shallow { revision: asked.to_owned() });
+                return Err(GitError::Shallow { revision: asked.clone() });
             }
             count += 1;
         }

@@ -160,6 +160,8 @@ fn a_shallow_clone_cannot_count_and_says_what_helps() {
     hint: `git fetch --unshallow`
     ");
     assert_eq!(tree(sandbox.path()), before);
+    // What is deployed can be looked at and gone back from all the same.
+    shallow.dist(["show"]).success();
     shallow.git(["fetch", "--quiet", "--unshallow"]);
     deploys(&sandbox, &shallow);
 }
