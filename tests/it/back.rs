@@ -417,3 +417,29 @@ fn what_cannot_be_removed_now_is_removed_later() {
         fs::read_dir(&versions).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(left.filter(|name| name.contains("lib.1.")).count(), 0);
 }
+
+#[test]
+fn a_version_that_git_never_had_is_made_again_as_the_manual_says() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write("tool", "1");
+    repo.manifest(
+        r#""tool": { "source": "tool", "destination": "{DEPLOY_ROOT}/tool", "options": { "from": "worktree" } }"#,
+    );
+    repo.commit("first");
+    repo.dist([]).success();
+    repo.write("tool", "2");
+    repo.dist([]).success();
+    let tool = sandbox.root().join("tool");
+    let version = fs::read_link(&tool).unwrap();
+    let file = sandbox.root().join(&version);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&file, "tampered").unwrap();
+    repo.dist(["verify", "--repair"]).code(1).says("git cannot make it again");
+    repo.dist(["rollback", "tool"]).success();
+    let tail = version.to_str().unwrap().trim_start_matches("versions/tool.").to_owned();
+    repo.dist(["delete", "tool", &tail]).success();
+    repo.dist([]).success();
+    assert_eq!(fs::read_to_string(&tool).unwrap(), "2");
+    repo.dist(["verify"]).success();
+}
