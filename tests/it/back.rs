@@ -289,6 +289,40 @@ fn old_versions_go_and_the_previous_one_stays() {
     assert_eq!(left, 9, "version, record and listing of each, and nothing else");
 }
 
+/// The counts of the versions that are left of fourteen, with these options in dist.json.
+fn left_of_fourteen(options: &str) -> Vec<u64> {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.write(
+        "dist.json",
+        format!(
+            r#"{{ "version": 1, {options}
+                 "targets": {{ "lib": {{ "source": "lib", "destination": "{{DEPLOY_ROOT}}/lib" }} }} }}"#
+        ),
+    );
+    for round in 1..=14 {
+        repo.write("lib/a.txt", format!("{round}\n"));
+        repo.commit(&format!("round {round}"));
+        repo.dist([]).success();
+    }
+    assert_eq!(read(&sandbox, "lib/a.txt"), "14");
+    let names =
+        fs::read_dir(sandbox.root().join("versions")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut counts: Vec<u64> = names
+        .filter_map(|name| name.to_str()?.strip_prefix("lib.")?.split_once('.')?.0.parse().ok())
+        .collect();
+    counts.sort_unstable();
+    counts
+}
+
+#[test]
+fn ten_versions_stay_beside_the_active_and_the_previous_one_unless_all_shall() {
+    let newest: Vec<u64> = (3..=14).collect();
+    assert_eq!(left_of_fourteen(""), newest);
+    let all: Vec<u64> = (1..=14).collect();
+    assert_eq!(left_of_fourteen(r#""options": { "keep": 0 },"#), all);
+}
+
 #[test]
 fn items_that_left_the_repository_are_told_and_pruned() {
     let sandbox = Sandbox::new();

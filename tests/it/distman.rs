@@ -129,7 +129,7 @@ fn distmans_versions_are_listed() {
     ");
     assert_eq!(repo.dist(["-s"]).success().stdout().matches("5.4875ed8  (unverified)").count(), 3);
     repo.dist(["verify"]).success();
-    repo.dist(["doctor"]);
+    repo.dist(["doctor"]).success().prints("3 destinations active");
     assert_eq!(tree(sandbox.root()), before);
 }
 

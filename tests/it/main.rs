@@ -9,6 +9,7 @@ mod deploy;
 mod distman;
 mod distman_spellings;
 mod docs;
+mod doctor;
 mod environment;
 mod export;
 mod hook;

@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::support::{Repo, Run, Sandbox};
+use crate::support::{Repo, Run, Sandbox, skipped};
 
 /// Uploads are shared, the staged configuration is tested, and the server is reloaded and asked how it is.
 const SITE: &str = r#""site": {
@@ -58,11 +58,9 @@ fn nginx() -> Option<PathBuf> {
         .map(|folder| folder.join("nginx"))
         .find(|program| program.is_file());
     if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "nginx is neither on the PATH nor in /usr/sbin: `apt-get install nginx-light`"
+        skipped(
+            "nginx is neither on the PATH nor in /usr/sbin; `apt-get install nginx-light` lets this test run",
         );
-        eprintln!("SKIPPED: nginx is neither on the PATH nor in /usr/sbin, so that nothing here was tested");
     }
     found
 }

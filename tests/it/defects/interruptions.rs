@@ -1,14 +1,14 @@
 //! Rows 1 to 6: kills, full disks, missing permissions, runs and readers at the same time, failures half-way.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{deployed, target, target_with, tool};
-use crate::support::{Repo, Run, Sandbox, tree};
+use crate::support::{Repo, Run, Sandbox, skipped, tree};
 
 /// How many files the folder of these tests has.
 const FILES: usize = 300;
@@ -84,6 +84,47 @@ fn a_killed_run_leaves_the_old_version_and_the_rerun_repairs() {
     }
 }
 
+/// Row 1.
+#[test]
+fn an_interrupted_run_says_so_and_leaves_nothing_behind() {
+    let sandbox = Sandbox::new();
+    let started = sandbox.path().join("started");
+    // It ends by itself too, in case nobody ends it.
+    sandbox.script("sleepy", &format!("#!/bin/sh\ntouch '{}'\nexec sleep 20\n", started.display()));
+    let repo = tool(&sandbox);
+    repo.dist([]).success();
+    repo.write("tool", "two\n");
+    repo.manifest(&target_with("tool", r#", "pipeline": { "nap": { "script": "sleepy" } }"#));
+    repo.commit("two");
+    let before = tree(sandbox.root());
+    let mut command = sandbox.dist_command(repo.path());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let since = Instant::now();
+    while !started.exists() {
+        assert!(since.elapsed() < Duration::from_secs(20), "nothing began to sleep");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let since = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(since.elapsed() < Duration::from_secs(15), "it waited");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("error: ") && said.contains("interrupted"), "{said}");
+    // The lock's file names its last holder.
+    let is_lock = |path: &[u8]| path == b".distman/lock";
+    let after = tree(sandbox.root());
+    assert!(!after.to_string().contains(".staging-"), "{after}");
+    assert_eq!(after.without(is_lock).differences(&before.without(is_lock)), "");
+    assert_eq!(fs::read_dir(sandbox.path().join("tmp")).unwrap().count(), 0);
+    // Nor is anything of it in the way.
+    repo.manifest(&target("tool"));
+    repo.commit("awake");
+    repo.dist([]).success();
+    assert_eq!(deployed(&sandbox, "tool"), "two\n");
+}
+
 /// Row 2: no file may grow beyond a size, which is how a full disk looks to one write.
 #[test]
 fn a_full_disk_changes_nothing_and_is_no_success() {
@@ -127,7 +168,7 @@ fn a_disk_that_is_too_small_is_told_before() {
                   cat \"$DEPLOY_ROOT/old\"; ls \"$DEPLOY_ROOT\" \"$DEPLOY_ROOT/versions\"; exit $code";
     let run = sandbox.run(command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]));
     if run.snapshot().starts_with("exit code: 99") || run.stderr().contains("unshare") {
-        let _ = writeln!(std::io::stderr(), "SKIPPED: no filesystem can be mounted here: {}", run.stderr());
+        skipped(&format!("no filesystem can be mounted here: {}", run.stderr()));
         return;
     }
     run.code(1).says("error: not enough space at").prints("\nold\n[SANDBOX]/root:\nold\nversions\n");

@@ -145,3 +145,31 @@ fn a_lost_history_takes_no_generation_away_that_is_current() {
     assert_ne!(fs::read_link(group.join("current")).unwrap(), current);
     assert_eq!(fs::read_to_string(sandbox.root().join("tool")).unwrap(), "two\n");
 }
+
+#[test]
+fn what_a_killed_run_left_among_the_versions_is_gone_after_the_next_deploy() {
+    let sandbox = Sandbox::new();
+    let repo = project(&sandbox, "project");
+    repo.dist([]).success();
+    let versions = sandbox.root().join("bin/versions");
+    let names = || -> Vec<String> {
+        let names = fs::read_dir(&versions).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    };
+    // A record and a listing whose version never became visible, and a version that was half written.
+    fs::write(versions.join(".tool.9.abcdef0.json"), "{}\n").unwrap();
+    fs::write(versions.join(".tool.9.abcdef0.files"), "").unwrap();
+    fs::create_dir_all(versions.join(".staging-x/0/deep")).unwrap();
+    fs::write(versions.join(".staging-x/0/deep/file"), "half\n").unwrap();
+    // What is not git dist's own stays.
+    fs::write(versions.join(".notes.json"), "mine\n").unwrap();
+    let first = repo.version("tool", "HEAD");
+    next(&repo, "two\n");
+    repo.dist([]).success();
+    let second = repo.version("tool", "HEAD");
+    let left = [".notes.json".into(), format!(".{first}.json"), format!(".{second}.json"), first, second];
+    assert_eq!(names(), left);
+    assert_eq!(fs::read_to_string(sandbox.root().join("bin/tool")).unwrap(), "two\n");
+}

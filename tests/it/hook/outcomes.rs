@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::clones::Clones;
+use crate::support::skipped;
 
 #[test]
 fn a_rolled_back_version_stays_rolled_back_until_newer_content_comes() {
@@ -258,6 +259,7 @@ fn a_commit_without_a_good_signature_is_refused_where_one_is_required() {
     let key = clones.at("key").display().to_string();
     let keygen = ["-q", "-t", "ed25519", "-N", "", "-f", &key];
     if clones.command("ssh-keygen", ".", &keygen).status().is_err() {
+        skipped("there is no ssh-keygen; `apt-get install openssh-client` lets this test run");
         return;
     }
     let public = fs::read_to_string(clones.at("key.pub")).unwrap();

@@ -15,9 +15,11 @@
 mod repo;
 mod run;
 mod sandbox;
+mod skip;
 mod tree;
 
 pub(crate) use repo::Repo;
 pub(crate) use run::Run;
 pub(crate) use sandbox::Sandbox;
+pub(crate) use skip::skipped;
 pub(crate) use tree::{Tree, tree};
