@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::activate::is_pending;
 use crate::causes::chain;
 use crate::disk::{self, Dir, Shown};
+use crate::door;
 use crate::hook;
 use crate::inventory::Inventory;
 use crate::project::{self, Opening, Project};
@@ -94,7 +95,7 @@ impl Findings {
     }
 
     fn git(&mut self) {
-        match Command::new("git").arg("--version").output() {
+        match door::output(Command::new("git").arg("--version")) {
             Ok(output) if output.status.success() => {
                 self.good("git", String::from_utf8_lossy(&output.stdout).trim().to_owned());
             }

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod command;
 pub mod disk;
 pub mod doctor;
+pub mod door;
 pub mod environment;
 pub mod history;
 pub mod hook;

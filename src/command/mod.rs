@@ -21,6 +21,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use crate::door;
+
 pub use error::CommandError;
 pub use fill::{FillError, Filled, fill, mentions};
 pub use output::{MAX_OUTPUT, Output};
@@ -179,7 +181,7 @@ fn start(command: &Command<'_>) -> Result<(Group, PipeReader), CommandError> {
         .stdout(writer.try_clone().map_err(failed)?)
         .stderr(writer);
     // Dropping `process` closes this side's copies of the pipe's writing end.
-    let child = process.spawn().map_err(failed)?;
+    let child = door::spawn(&mut process).map_err(failed)?;
     Ok((Group { child: Some(child) }, reader))
 }
 

@@ -9,6 +9,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{DiskError, NewFile, Result, Stat, at, failed, is_temporary, temporary_name, try_flock};
+use crate::door;
 
 /// An open directory. All names given to its methods are single components or relative paths whose
 /// leading directories were made by this process.
@@ -48,7 +49,7 @@ impl Dir {
             parent = dir.parent();
         }
         for dir in missing.into_iter().rev() {
-            match fs::mkdir(dir, Mode::from_raw_mode(0o777)) {
+            match door::pass("create", || dir.to_owned(), || fs::mkdir(dir, Mode::from_raw_mode(0o777))) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(at("create", dir)(error)),
             }
@@ -105,7 +106,7 @@ impl Dir {
     }
 
     fn make_dir_with(&self, name: &Path, mode: u32) -> Result<()> {
-        fs::mkdirat(&self.fd, name, Mode::from_raw_mode(mode)).map_err(|e| self.failed("create", name, e))
+        self.act("create", name, || fs::mkdirat(&self.fd, name, Mode::from_raw_mode(mode)))
     }
 
     /// Creates a file that must not exist yet; `mode` is what the umask then narrows.
@@ -115,8 +116,8 @@ impl Dir {
     pub fn create_file(&self, name: impl AsRef<Path>, mode: u32) -> Result<NewFile> {
         let name = name.as_ref();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = fs::openat(&self.fd, name, flags, Mode::from_raw_mode(mode))
-            .map_err(|e| self.failed("create", name, e))?;
+        let mode = Mode::from_raw_mode(mode);
+        let fd = self.act("create", name, || fs::openat(&self.fd, name, flags, mode))?;
         Ok(NewFile { file: File::from(fd), path: self.join(name) })
     }
 
@@ -208,7 +209,7 @@ impl Dir {
     /// When the name is taken or the directory may not be written.
     pub fn symlink(&self, target: impl AsRef<Path>, name: impl AsRef<Path>) -> Result<()> {
         let name = name.as_ref();
-        fs::symlinkat(target.as_ref(), &self.fd, name).map_err(|e| self.failed("link", name, e))
+        self.act("link", name, || fs::symlinkat(target.as_ref(), &self.fd, name))
     }
 
     /// The text of the symbolic link `name`; `None` where nothing or no link stands.
@@ -230,8 +231,7 @@ impl Dir {
     /// # Errors
     /// `EMLINK`, `EXDEV` and `EPERM` where the filesystem cannot; see [`super::cannot_share`](super::cannot_share).
     pub fn hard_link(&self, from: &Self, from_name: &Path, name: &Path) -> Result<()> {
-        fs::linkat(&from.fd, from_name, &self.fd, name, AtFlags::empty())
-            .map_err(|e| self.failed("link", name, e))
+        self.act("link", name, || fs::linkat(&from.fd, from_name, &self.fd, name, AtFlags::empty()))
     }
 
     /// Renames `name` to `to_name` in `to`, replacing what is there.
@@ -240,7 +240,7 @@ impl Dir {
     /// When either directory may not be written or they are on two filesystems.
     pub fn rename(&self, name: impl AsRef<Path>, to: &Self, to_name: impl AsRef<Path>) -> Result<()> {
         let name = name.as_ref();
-        fs::renameat(&self.fd, name, &to.fd, to_name.as_ref()).map_err(|e| self.failed("rename", name, e))
+        self.act("rename", name, || fs::renameat(&self.fd, name, &to.fd, to_name.as_ref()))
     }
 
     /// Lets `one` here and `other` in `there` trade what they stand for, in one step. False where the system or
@@ -252,7 +252,8 @@ impl Dir {
         #[cfg(any(target_os = "linux", target_os = "macos"))]
         {
             let (one, other) = (one.as_ref(), other.as_ref());
-            match fs::renameat_with(&self.fd, one, &there.fd, other, fs::RenameFlags::EXCHANGE) {
+            let exchange = || fs::renameat_with(&self.fd, one, &there.fd, other, fs::RenameFlags::EXCHANGE);
+            match door::pass("exchange", || there.join(other), exchange) {
                 Ok(()) => Ok(true),
                 Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
                 Err(error) => Err(there.failed("rename", other, error)),
@@ -271,7 +272,7 @@ impl Dir {
     /// When it is missing, a directory, or the directory may not be written.
     pub fn remove(&self, name: impl AsRef<Path>) -> Result<()> {
         let name = name.as_ref();
-        fs::unlinkat(&self.fd, name, AtFlags::empty()).map_err(|e| self.failed("remove", name, e))
+        self.act("remove", name, || fs::unlinkat(&self.fd, name, AtFlags::empty()))
     }
 
     /// What stands at `name`, not following a link; `None` where nothing does.
@@ -295,9 +296,10 @@ impl Dir {
     pub fn set_mode(&self, name: impl AsRef<Path>, mode: u32) -> Result<()> {
         let name = name.as_ref();
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        fs::openat(&self.fd, name, flags, Mode::empty())
-            .and_then(|fd| fs::fchmod(fd, Mode::from_raw_mode(mode)))
-            .map_err(|e| self.failed("set the mode of", name, e))
+        self.act("set the mode of", name, || {
+            let fd = fs::openat(&self.fd, name, flags, Mode::empty())?;
+            fs::fchmod(fd, Mode::from_raw_mode(mode))
+        })
     }
 
     /// The names in this directory, in no order, without `.` and `..`.
@@ -322,7 +324,7 @@ impl Dir {
     /// # Errors
     /// When the disk reports a write error.
     pub fn sync(&self) -> Result<()> {
-        match fs::fsync(&self.fd) {
+        match door::pass("sync", || self.path.clone(), || fs::fsync(&self.fd)) {
             // Some network filesystems have no such call for directories; they order names by themselves.
             Ok(()) | Err(Errno::INVAL | Errno::ROFS) => Ok(()),
             Err(error) => Err(at("sync", &self.path)(error)),
@@ -335,12 +337,13 @@ impl Dir {
     /// When the disk reports a write error.
     pub fn sync_filesystem(&self) -> Result<()> {
         #[cfg(target_os = "linux")]
-        return fs::syncfs(&self.fd).map_err(at("sync", &self.path));
+        let sync = || fs::syncfs(&self.fd);
         #[cfg(not(target_os = "linux"))]
-        {
+        let sync = || {
             fs::sync();
-            self.sync()
-        }
+            fs::fsync(&self.fd)
+        };
+        door::pass("sync", || self.path.clone(), sync).map_err(at("sync", &self.path))
     }
 
     /// Bytes that this user may still write on this directory's filesystem.
@@ -375,6 +378,16 @@ impl Dir {
     /// When the filesystem has no locks.
     pub fn try_lock(&self) -> Result<bool> {
         try_flock(&self.fd, &self.path)
+    }
+
+    /// Does `act` to `name` in this directory.
+    pub(super) fn act<T>(
+        &self,
+        act: &'static str,
+        name: &Path,
+        call: impl FnMut() -> rustix::io::Result<T>,
+    ) -> Result<T> {
+        door::pass(act, || self.join(name), call).map_err(|error| self.failed(act, name, error))
     }
 
     pub(super) fn failed(&self, act: &'static str, name: &Path, error: Errno) -> DiskError {

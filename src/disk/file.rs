@@ -1,12 +1,12 @@
 //! A file that is being written, and making what was written durable.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use rustix::fs::{self, Mode, Timespec, Timestamps};
 
 use super::{Dir, Result, at, failed};
+use crate::door;
 
 /// A file that is being written and that nobody else knows yet.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl NewFile {
     /// # Errors
     /// When the disk is full or fails.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(failed("write", &self.path))
+        door::write(&self.file, &self.path, bytes).map_err(failed("write", &self.path))
     }
 
     /// Sets the modification time, in whole seconds since 1970.
@@ -31,7 +31,7 @@ impl NewFile {
     pub fn set_mtime(&self, seconds: i64) -> Result<()> {
         let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
         let times = Timestamps { last_access: time, last_modification: time };
-        fs::futimens(&self.file, &times).map_err(at("set the time of", &self.path))
+        self.act("set the time of", || fs::futimens(&self.file, &times))
     }
 
     /// Sets the permission bits, whatever the umask is.
@@ -39,7 +39,7 @@ impl NewFile {
     /// # Errors
     /// When the filesystem refuses.
     pub fn set_mode(&self, mode: u32) -> Result<()> {
-        fs::fchmod(&self.file, Mode::from_raw_mode(mode)).map_err(at("set the mode of", &self.path))
+        self.act("set the mode of", || fs::fchmod(&self.file, Mode::from_raw_mode(mode)))
     }
 
     /// Makes the content durable.
@@ -47,18 +47,22 @@ impl NewFile {
     /// # Errors
     /// When the disk reports a write error.
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_all().map_err(failed("sync", &self.path))
+        door::pass("sync", || self.path.clone(), || self.file.sync_all()).map_err(failed("sync", &self.path))
     }
 
     /// Fills this file with a copy-on-write clone of `from`. False where the filesystem cannot.
     pub fn clone_from(&mut self, from: &File) -> bool {
         #[cfg(target_os = "linux")]
-        return fs::ioctl_ficlone(&self.file, from).is_ok();
+        return self.act("clone to", || fs::ioctl_ficlone(&self.file, from)).is_ok();
         #[cfg(not(target_os = "linux"))]
         {
             let _ = from;
             false
         }
+    }
+
+    fn act<T>(&self, act: &'static str, call: impl FnMut() -> rustix::io::Result<T>) -> Result<T> {
+        door::pass(act, || self.path.clone(), call).map_err(at(act, &self.path))
     }
 }
 

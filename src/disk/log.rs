@@ -1,12 +1,13 @@
 //! A file for appending and locking: the history, the lock.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, Mode, OFlags};
 
-use super::{Dir, Result, failed, try_flock};
+use super::{Dir, Result, failed, flock, try_flock};
+use crate::door;
 
 /// A file for appending and locking: the history, the lock.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ impl LogFile {
     /// When it is a link, no regular file or may not be written.
     pub fn open(dir: &Dir, name: &str) -> Result<Self> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = fs::openat(&dir.fd, name, flags, Mode::from_raw_mode(0o666))
-            .map_err(|e| dir.failed("open", Path::new(name), e))?;
+        let mode = Mode::from_raw_mode(0o666);
+        let fd = dir.act("open", Path::new(name), || fs::openat(&dir.fd, name, flags, mode))?;
         Ok(Self { file: File::from(fd), path: dir.join(name) })
     }
 
@@ -33,10 +34,11 @@ impl LogFile {
     /// When the disk is full or fails; the file is then cut back to what it was.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let before = self.file.metadata().map_err(failed("read", &self.path))?.len();
-        let appended = self.file.write_all(bytes).and_then(|()| self.file.sync_all());
+        let sync = || door::pass("sync", || self.path.clone(), || self.file.sync_all());
+        let appended = door::write(&self.file, &self.path, bytes).and_then(|()| sync());
         appended.map_err(|error| {
             // A torn line is ignored by readers; cutting it off is courtesy.
-            let _ = self.file.set_len(before);
+            let _ = self.cut(before);
             failed("write", &self.path)(error)
         })
     }
@@ -46,7 +48,11 @@ impl LogFile {
     /// # Errors
     /// When the disk is full or fails.
     pub fn add(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(failed("write", &self.path))
+        door::write(&self.file, &self.path, bytes).map_err(failed("write", &self.path))
+    }
+
+    fn cut(&self, length: u64) -> io::Result<()> {
+        door::pass("cut", || self.path.clone(), || self.file.set_len(length))
     }
 
     /// True if the file is empty or its last byte is a line break.
@@ -68,7 +74,8 @@ impl LogFile {
     /// # Errors
     /// When the disk is full or fails.
     pub fn overwrite(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.set_len(0).and_then(|()| self.file.write_all(bytes)).map_err(failed("write", &self.path))
+        let written = self.cut(0).and_then(|()| door::write(&self.file, &self.path, bytes));
+        written.map_err(failed("write", &self.path))
     }
 
     /// The whole content.
@@ -83,6 +90,14 @@ impl LogFile {
             .and_then(|()| self.file.read_to_end(&mut bytes))
             .map_err(failed("read", &self.path))?;
         Ok(bytes)
+    }
+
+    /// Takes the kernel's exclusive lock on the file, waiting until nobody else holds it.
+    ///
+    /// # Errors
+    /// When the filesystem has no locks.
+    pub fn lock(&self) -> Result<()> {
+        flock(&self.file, &self.path)
     }
 
     /// Takes the kernel's exclusive lock on the file, or says that somebody holds it.

@@ -21,11 +21,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, FlockOperation};
 use rustix::io::Errno;
 
+use crate::door;
+
 pub use dir::Dir;
 pub use file::{Filesystems, NewFile};
 pub use log::LogFile;
 pub use stat::{Kind, Stat};
-pub use temporary::{is_temporary, temporary_name};
+pub use temporary::{WorkFolder, is_temporary, temporary_name};
 
 /// A failed act on the disk: what was tried, on which path, and what the system said.
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +91,14 @@ pub fn cannot_share(error: &DiskError) -> bool {
     matches!(code, Some(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::ACCESS))
 }
 
+fn flock(fd: impl AsFd, path: &Path) -> Result<()> {
+    let lock = || fs::flock(&fd, FlockOperation::LockExclusive);
+    door::pass("lock", || path.to_owned(), lock).map_err(at("lock", path))
+}
+
 fn try_flock(fd: impl AsFd, path: &Path) -> Result<bool> {
-    match fs::flock(fd, FlockOperation::NonBlockingLockExclusive) {
+    let lock = || fs::flock(&fd, FlockOperation::NonBlockingLockExclusive);
+    match door::pass("lock", || path.to_owned(), lock) {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),
         Err(error) => Err(at("lock", path)(error)),

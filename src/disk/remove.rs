@@ -63,7 +63,7 @@ impl Dir {
     }
 
     fn remove_empty(&self, name: &Path) -> Result<()> {
-        fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR).map_err(|e| self.failed("remove", name, e))
+        self.act("remove", name, || fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR))
     }
 
     /// The directory that this one is in now.

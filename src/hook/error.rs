@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
+use crate::disk::DiskError;
+
 /// A failure to install, remove, read or run hooks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -133,6 +135,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+impl From<DiskError> for Error {
+    fn from(DiskError { act, path, source }: DiskError) -> Self {
+        Self::Io { act, path, source }
+    }
 }
 
 impl Error {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::Error;
+use crate::door;
 
 /// Variables that tie a process to one repository, as `git rev-parse --local-env-vars` lists them. Known here so that
 /// no process has to be started to ask; a test compares the two lists.
@@ -148,7 +149,7 @@ pub(super) fn version_line() -> Result<String, Error> {
 }
 
 fn output(command: &mut Command) -> Result<Output, Error> {
-    command.stdin(Stdio::null()).output().map_err(|source| Error::Spawn { source })
+    door::output(command.stdin(Stdio::null())).map_err(|source| Error::Spawn { source })
 }
 
 fn failed(args: &[OsString], output: &Output) -> Error {

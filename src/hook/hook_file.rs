@@ -6,13 +6,14 @@
 //! scripts that look at their own name see the old one, and those that look for neighbours by their real path find
 //! them.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::block::{self, SHEBANG, Shape};
 use super::{Action, Error, HookName};
+use crate::disk::Dir;
 
 /// Folder beside the hooks for the links through which kept hooks are run.
 const KEPT_LINKS: &str = "git-dist.d";
@@ -99,15 +100,12 @@ impl HookFile {
     }
 
     fn beside(&self, ending: &str) -> PathBuf {
-        self.dir.join(format!("{}.{ending}", self.hook))
+        PathBuf::from(format!("{}.{ending}", self.hook))
     }
 
+    /// Name of the hook that was here before.
     fn kept(&self) -> PathBuf {
         self.beside("before-git-dist")
-    }
-
-    fn kept_link(&self) -> PathBuf {
-        self.dir.join(KEPT_LINKS).join(self.hook.as_str())
     }
 
     /// What installing would do.
@@ -117,7 +115,7 @@ impl HookFile {
     /// [`Error::KeptHookInTheWay`] if the place of the existing hook is taken by another one.
     pub(super) fn plan_install(&self, binary: &str) -> Result<(Action, Step), Error> {
         let whole = |shape| [SHEBANG, &block::render(self.hook, binary, shape)].concat();
-        let kept = fs::symlink_metadata(self.kept()).ok();
+        let kept = fs::symlink_metadata(self.dir.join(self.kept())).ok();
         Ok(match &self.found {
             // The kept hook without ours: an installation was cut short, or somebody removed our file.
             Found::Absent if kept.is_some() => (Action::Wrapped, Step::Write(whole(Shape::Wrapped))),
@@ -152,7 +150,7 @@ impl HookFile {
         let rest = block::spliced(text, range.clone(), b"");
         let edited = rest != SHEBANG;
         match shape {
-            Shape::Wrapped if fs::symlink_metadata(self.kept()).is_ok() => {
+            Shape::Wrapped if fs::symlink_metadata(self.dir.join(self.kept())).is_ok() => {
                 (Action::Restored, Step::PutBack { added: edited.then_some(rest) })
             }
             Shape::Created | Shape::Wrapped if !edited => (Action::Removed, Step::Delete),
@@ -167,41 +165,46 @@ impl HookFile {
     /// [`Error::Io`] naming the act and the file. At every instant git finds the old hook or the new one
     /// (where the filesystem knows no hard links, a hook that is moved aside is missing for a moment).
     pub(super) fn apply(&self, step: Step) -> Result<Option<String>, Error> {
+        if matches!(step, Step::Leave) {
+            return Ok(None);
+        }
+        let dir = Dir::open(&self.dir)?;
+        let hook = Path::new(self.hook.as_str());
         match step {
             Step::Leave => {}
             Step::Write(text) => {
-                self.link_kept(&text)?;
-                self.write(&self.path, &text)?;
+                self.link_kept(&dir, &text)?;
+                let mode = dir.stat(hook)?.map(|stat| stat.mode);
+                write(&dir, hook, &text, mode)?;
             }
             Step::KeepThenWrite(text) => {
-                let kept = self.kept();
-                match fs::hard_link(&self.path, &kept) {
+                match dir.hard_link(&dir, hook, &self.kept()) {
                     Ok(()) => {}
-                    Err(there) if there.kind() == io::ErrorKind::AlreadyExists => {}
-                    Err(_) => fs::rename(&self.path, &kept).map_err(Error::io("keep", &self.path))?,
+                    Err(there) if there.is_already_there() => {}
+                    Err(_) => dir.rename(hook, &dir, self.kept())?,
                 }
-                self.link_kept(&text)?;
-                self.write_new(&self.path, &text, None)?;
+                self.link_kept(&dir, &text)?;
+                write(&dir, hook, &text, None)?;
             }
             Step::Delete => {
-                fs::remove_file(&self.path).map_err(Error::io("remove", &self.path))?;
-                self.unlink_kept()?;
+                dir.remove(hook)?;
+                self.unlink_kept(&dir)?;
             }
             Step::PutBack { added } => {
                 let notice = match added {
                     None => None,
                     Some(added) => {
                         let beside = self.beside("edited");
-                        self.write_new(&beside, &added, None)?;
+                        write(&dir, &beside, &added, None)?;
                         Some(format!(
                             "`{}` is as before git dist; what was added to it since is in `{}`",
                             self.path.display(),
-                            beside.display()
+                            dir.join(beside).display()
                         ))
                     }
                 };
-                fs::rename(self.kept(), &self.path).map_err(Error::io("put back", &self.path))?;
-                self.unlink_kept()?;
+                dir.rename(self.kept(), &dir, hook)?;
+                self.unlink_kept(&dir)?;
                 return Ok(notice);
             }
         }
@@ -209,64 +212,40 @@ impl HookFile {
     }
 
     /// Makes the link through which a hook of ours runs the kept one.
-    fn link_kept(&self, text: &[u8]) -> Result<(), Error> {
+    fn link_kept(&self, dir: &Dir, text: &[u8]) -> Result<(), Error> {
         if block::shape_of(text) != Shape::Wrapped {
             return Ok(());
         }
-        let link = self.kept_link();
-        let folder = self.dir.join(KEPT_LINKS);
-        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
-        match symlink(format!("../{}.before-git-dist", self.hook), &link) {
-            Err(failed) if failed.kind() != io::ErrorKind::AlreadyExists => {
-                Err(Error::io("create", link)(failed))
-            }
+        let links = Dir::create_all(&dir.join(KEPT_LINKS))?;
+        match links.symlink(format!("../{}.before-git-dist", self.hook), self.hook.as_str()) {
+            Err(failed) if !failed.is_already_there() => Err(failed.into()),
             _ => Ok(()),
         }
     }
 
-    fn unlink_kept(&self) -> Result<(), Error> {
-        let link = self.kept_link();
-        match fs::remove_file(&link) {
-            Err(failed)
-                if !matches!(failed.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
-            {
-                return Err(Error::io("remove", link)(failed));
-            }
-            _ => {}
-        }
+    fn unlink_kept(&self, dir: &Dir) -> Result<(), Error> {
+        let links = match dir.descend(Path::new(KEPT_LINKS)) {
+            Ok(links) => links,
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        links.remove_all(self.hook.as_str())?;
         // Other hooks may still be kept: the folder goes with the last one.
-        let _ = fs::remove_dir(self.dir.join(KEPT_LINKS));
+        if links.names()?.is_empty() {
+            dir.remove_all(KEPT_LINKS)?;
+        }
         Ok(())
-    }
-
-    /// Replaces a hook, keeping its permissions; a new one gets the umask's.
-    fn write(&self, path: &Path, text: &[u8]) -> Result<(), Error> {
-        let mode = match fs::symlink_metadata(path) {
-            Ok(meta) => Some(meta.permissions()),
-            Err(_) => None,
-        };
-        self.write_new(path, text, mode)
-    }
-
-    fn write_new(&self, path: &Path, text: &[u8], mode: Option<Permissions>) -> Result<(), Error> {
-        let staged = self.beside(&format!("git-dist-{}", std::process::id()));
-        let write = || -> io::Result<()> {
-            let mut file = create_executable(&staged)?;
-            file.write_all(text)?;
-            if let Some(mode) = mode {
-                // Our block needs the owner's run bit; everything else stays as it was.
-                file.set_permissions(Permissions::from_mode(mode.mode() | 0o100))?;
-            }
-            file.sync_all()?;
-            fs::rename(&staged, path)
-        };
-        write().map_err(|source| {
-            let _ = fs::remove_file(&staged);
-            Error::Io { act: "write", path: path.to_owned(), source }
-        })
     }
 }
 
-fn create_executable(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o777).open(path)
+/// Replaces the hook `name`; a `mode` is kept, else it gets the umask's.
+fn write(dir: &Dir, name: &Path, text: &[u8], mode: Option<u32>) -> Result<(), Error> {
+    let (temporary, mut file) = dir.create_temporary(name, 0o777)?;
+    let written = file
+        .write(text)
+        // Our block needs the owner's run bit; everything else stays as it was.
+        .and_then(|()| mode.map_or(Ok(()), |mode| file.set_mode(mode | 0o100)))
+        .and_then(|()| file.sync());
+    let placed = written.and_then(|()| dir.rename(&temporary, dir, name));
+    Ok(placed.inspect_err(|_| dir.discard(&temporary))?)
 }

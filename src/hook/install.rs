@@ -1,11 +1,11 @@
 //! Puts the hooks of a repository in place and takes them away: everything is looked at before anything is written.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::disk::Dir;
 use crate::project::MANIFEST;
 use crate::root;
 
@@ -174,7 +174,7 @@ pub fn install(repository: &Repository, options: &Options) -> Result<Report, Err
         return Ok(Report { mechanism, settings, changes, notices: Vec::new() });
     }
     if mechanism == Mechanism::Files {
-        fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+        Dir::create_all(&dir)?;
     }
     write_settings(repository, options, &before, &branch)?;
     for root in &new_roots {

@@ -3,15 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 
 use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, HookName, Repository};
+use crate::disk::{Dir, LogFile};
 
+/// Name of the log.
+const LOG: &str = "hook.log";
+/// Name of the file that holds the last outcomes.
+const LEDGER: &str = "hook-status.json";
 /// Bytes after which the log is put aside as `hook.log.1`: at most twice this is kept.
 const LOG_LIMIT: u64 = 1024 * 1024;
 /// Bytes of one entry's details that are kept.
@@ -112,11 +117,11 @@ impl Journal {
 
     /// The log.
     pub(super) fn log_path(&self) -> PathBuf {
-        self.dir.join("hook.log")
+        self.dir.join(LOG)
     }
 
     fn ledger_path(&self) -> PathBuf {
-        self.dir.join("hook-status.json")
+        self.dir.join(LEDGER)
     }
 
     /// The last outcomes of every hook that ever ran.
@@ -142,13 +147,13 @@ impl Journal {
     ///
     /// [`Error::Io`]. A ledger that cannot be understood is replaced.
     pub(super) fn keep(&self, hook: HookName, record: &Record, logged: Option<&str>) -> Result<(), Error> {
-        fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
-        let lock_path = self.dir.join("hook.lock");
-        let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
+        let dir = Dir::create_all(&self.dir)?;
         // Held for two small writes, never during a deployment; the kernel frees it with the process.
-        lock.lock().map_err(Error::io("lock", &lock_path))?;
+        let lock = LogFile::open(&dir, "hook.lock")?;
+        lock.lock()?;
+        dir.sweep_temporary()?;
         if let Some(detail) = logged {
-            self.log(&entry(hook, record, detail))?;
+            log(&dir, &entry(hook, record, detail))?;
         }
         let mut hooks = match self.read() {
             Err(Error::Journal { .. }) => BTreeMap::new(),
@@ -162,18 +167,16 @@ impl Journal {
         }
         let text =
             serde_json::to_vec_pretty(&Ledger { hooks }).expect("strings and maps of them always serialize");
-        replace(&self.ledger_path(), &text)
+        Ok(dir.replace_file_later_durable(LEDGER, &text)?)
     }
+}
 
-    fn log(&self, entry: &str) -> Result<(), Error> {
-        let path = self.log_path();
-        let length = fs::metadata(&path).map_or(0, |meta| meta.len());
-        if length + entry.len() as u64 > LOG_LIMIT && length > 0 {
-            fs::rename(&path, self.dir.join("hook.log.1")).map_err(Error::io("rotate", &path))?;
-        }
-        let log = OpenOptions::new().append(true).create(true).open(&path);
-        log.and_then(|mut log| log.write_all(entry.as_bytes())).map_err(Error::io("append to", path))
+fn log(dir: &Dir, entry: &str) -> Result<(), Error> {
+    let length = dir.stat(LOG)?.map_or(0, |stat| stat.size);
+    if length + entry.len() as u64 > LOG_LIMIT && length > 0 {
+        dir.rename(LOG, dir, "hook.log.1")?;
     }
+    Ok(LogFile::open(dir, LOG)?.add(entry.as_bytes())?)
 }
 
 /// One line, then the details indented. Control characters are made visible: people read logs on terminals.
@@ -208,15 +211,10 @@ fn visible(text: &str) -> String {
     shown
 }
 
-/// Readers see the old text or the new one.
-fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
-    let staged = path.with_extension("json.new");
-    fs::write(&staged, text).map_err(Error::io("write", &staged))?;
-    fs::rename(&staged, path).map_err(Error::io("replace", path))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn journal(dir: &Path) -> Journal {

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice as _;
-use tempfile::TempDir;
 
 use super::make::file_name;
 use super::{Provenance, Wanted, spec_of, variables};
-use crate::disk::{Dir, DiskError};
+use crate::disk::{Dir, WorkFolder};
 use crate::project::Project;
 use crate::rollout::{Events, Result, RolloutError};
 use crate::source::folder::{Folder, FolderError};
@@ -21,7 +20,7 @@ pub(super) struct Workshop<'a> {
     project: &'a Project,
     snapshot: Option<&'a Snapshot<'a>>,
     kind: HashKind,
-    folder: Option<TempDir>,
+    folder: Option<WorkFolder>,
     checkout: Option<PathBuf>,
     items: usize,
 }
@@ -93,18 +92,17 @@ impl<'a> Workshop<'a> {
     /// The private folder of this run: below `BUILD_DIR`, where that is set, else below the system's place for
     /// temporary files.
     fn open(&mut self) -> Result<Dir> {
-        if self.folder.is_none() {
-            let parent = match self.project.environment.path("BUILD_DIR") {
-                Some(path) => std::path::absolute(&path).unwrap_or(path),
-                None => std::env::temp_dir(),
-            };
-            Dir::create_all(&parent)?;
-            let made = tempfile::Builder::new().prefix("git-dist-").tempdir_in(&parent);
-            self.folder =
-                Some(made.map_err(|source| DiskError { act: "create a folder in", path: parent, source })?);
-        }
-        let path = self.folder.as_ref().map_or(Path::new("."), TempDir::path);
-        Ok(Dir::open(path)?)
+        let folder = match &mut self.folder {
+            Some(folder) => folder,
+            none => {
+                let parent = match self.project.environment.path("BUILD_DIR") {
+                    Some(path) => std::path::absolute(&path).unwrap_or(path),
+                    None => std::env::temp_dir(),
+                };
+                none.insert(WorkFolder::create_in(&parent)?)
+            }
+        };
+        Ok(folder.dir().descend(Path::new(""))?)
     }
 
     /// A checkout of the revision, made when first asked for; outside git the folder itself.

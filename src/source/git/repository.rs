@@ -7,6 +7,7 @@ use std::process::Command;
 use bstr::BString;
 
 use crate::disk::on_disk;
+use crate::door;
 
 use super::{GitError, Result};
 
@@ -131,7 +132,7 @@ impl Repository {
                 .iter()
                 .map(|path| if path.is_empty() { OsStr::new(".") } else { on_disk(path).as_os_str() }),
         );
-        let output = command.output().map_err(GitError::NoGit)?;
+        let output = door::output(&mut command).map_err(GitError::NoGit)?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(GitError::Command { command: "status".to_owned(), stderr });
@@ -154,7 +155,8 @@ impl Repository {
     /// Runs `git` on this repository, isolated from host configuration and replace refs, and returns what
     /// it prints.
     pub(super) fn git(&self, arguments: &[&str]) -> Result<String> {
-        let output = git_command(self.git_dir()).args(arguments).output().map_err(GitError::NoGit)?;
+        let mut command = git_command(self.git_dir());
+        let output = door::output(command.args(arguments)).map_err(GitError::NoGit)?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }

@@ -13,6 +13,7 @@ use gix::ObjectId;
 
 use super::repository::git_command;
 use super::{GitError, Result, Revision};
+use crate::door;
 
 /// Expands placeholders for one commit. git itself formats: it owns that language, and each distinct
 /// format is asked for once.
@@ -60,13 +61,13 @@ impl Subst {
         argument.extend_from_slice(format);
         // Names are mapped by the commit's own .mailmap: without `--bare` it is the one in the current directory.
         let mailmap = format!("mailmap.blob={}:.mailmap", self.commit);
-        let output = git_command(&self.git_dir)
+        let mut command = git_command(&self.git_dir);
+        command
             .args(["--bare", "-c", "core.abbrev=auto", "-c", "mailmap.file=", "-c", &mailmap])
             .args(["rev-list", "-1", "--no-color", &format!("--encoding={}", self.encoding)])
             .arg(std::ffi::OsStr::from_bytes(&argument))
-            .arg(self.commit.to_string())
-            .output()
-            .map_err(GitError::NoGit)?;
+            .arg(self.commit.to_string());
+        let output = door::output(&mut command).map_err(GitError::NoGit)?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(GitError::Command { command: "rev-list --format".to_owned(), stderr });

@@ -207,7 +207,7 @@ fn a_journal_that_cannot_be_written_does_not_stop_the_deployment() {
     clones.upstream_commit("tool", "2");
     let said = clones.git("clone", &["pull", "-q"]);
     clones.assert_deployed("HEAD");
-    assert!(said.contains("warning: could not create"), "{said}");
+    assert!(said.contains("warning: could not open"), "{said}");
 }
 
 /// A `git` that says it is 2.54 and otherwise is the one installed: it writes the configuration of git-hook(1), but
