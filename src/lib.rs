@@ -17,6 +17,7 @@ pub mod inventory;
 pub mod lock;
 pub mod log_file;
 pub mod manifest;
+mod parallel;
 pub mod plan;
 pub mod project;
 pub mod rollout;

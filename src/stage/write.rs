@@ -10,6 +10,7 @@ use bstr::{BStr, ByteSlice as _};
 use super::share::{Refused, Sharing, permissions, share};
 use super::{Previous, Progress, StageError};
 use crate::disk::{Dir, on_disk};
+use crate::parallel::on_every_core;
 use crate::source::git::blob_id;
 use crate::source::{Contents, Entry, Mode, ObjectId, Reader};
 use crate::version::ListedFile;
@@ -192,17 +193,7 @@ impl Run<'_> {
                 (_, Err(_)) => {}
             }
         };
-        let threads =
-            std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(batches.len());
-        if threads <= 1 {
-            work();
-        } else {
-            std::thread::scope(|scope| {
-                for _ in 0..threads {
-                    scope.spawn(work);
-                }
-            });
-        }
+        on_every_core(batches.len(), work);
         outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

@@ -8,6 +8,7 @@ use bstr::{BString, ByteSlice as _};
 
 use super::{FileListing, ListedFile, ListingError, Record, VersionName};
 use crate::disk::{self, Dir, DiskError, Kind, on_disk};
+use crate::parallel::on_every_core;
 use crate::source::folder;
 use crate::source::git::{HashKind, Mode, ObjectId, blob_id, tree_id};
 
@@ -107,12 +108,7 @@ fn check_files(
             (Ok(()), Err(_)) => {}
         }
     };
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(batches.len());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
-    });
+    on_every_core(batches.len(), work);
     let found = outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)?;
     checked.differences.extend(found);
     Ok(())

@@ -1,0 +1,15 @@
+//! Work that is shared out among the cores.
+
+/// Runs `work` in as many threads as there are cores, but no more than `most`: it takes from a common store until that
+/// is empty. Where no more threads can be started, those that are there do it all.
+pub(crate) fn on_every_core(most: usize, work: impl Fn() + Sync) {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(most);
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            if std::thread::Builder::new().spawn_scoped(scope, &work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+}
