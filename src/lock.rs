@@ -3,13 +3,13 @@
 //! The kernel drops the lock when its holder ends, however it ends: a lock is never stale, and whoever does not
 //! hold it cannot release it. The file's content only names the holder for the others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{Dir, DiskError, LogFile, Shown};
+use crate::disk::{self, Dir, DiskError, LogFile, Shown};
 
 /// A held lock; dropping it releases it.
 #[derive(Debug)]
@@ -70,9 +70,23 @@ pub enum LockError {
         /// Who holds it.
         holder: Holder,
     },
+    /// The run was asked to stop.
+    #[error("interrupted while waiting for {holder}: nothing was changed")]
+    Interrupted {
+        /// Who holds it.
+        holder: Holder,
+    },
     /// The lock file cannot be opened, or the filesystem has no locks.
     #[error("cannot lock the deployment root")]
     Disk(#[from] DiskError),
+}
+
+/// How long one waits for a lock.
+pub struct Patience<'a> {
+    /// At most so long.
+    pub limit: Duration,
+    /// True if the run was asked to stop.
+    pub is_over: Box<dyn Fn() -> bool + 'a>,
 }
 
 /// Name of the lock file.
@@ -81,50 +95,71 @@ const LOCK: &str = "lock";
 const PAUSE: Duration = Duration::from_millis(25);
 
 impl Lock {
-    /// Takes the lock of the root whose own folder is `meta`, waiting at most `wait`. `waiting` is called once,
-    /// when somebody else turns out to hold it.
+    /// Takes the lock of the root whose own folder is `meta`. `waiting` is called once, when somebody else turns
+    /// out to hold it.
     ///
     /// # Errors
-    /// When it is still held after that time, or the filesystem has no locks.
+    /// When it is still held when `patience` ends, or the filesystem has no locks.
     pub fn acquire(
         meta: &Dir,
         holder: &Holder,
-        wait: Duration,
+        patience: &Patience<'_>,
         waiting: &mut dyn FnMut(&Holder),
     ) -> Result<Self, LockError> {
         let mut file = LogFile::open(meta, LOCK)?;
-        let deadline = Instant::now() + wait;
         let mut told = false;
-        while !file.try_lock()? {
-            let other = serde_json::from_slice(&file.read()?).unwrap_or_default();
-            if Instant::now() >= deadline {
-                return Err(LockError::Held { path: meta.path().to_owned(), holder: other });
-            }
+        let mut waiting = |file: &LogFile| {
+            let holder =
+                file.read().ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
             if !told {
-                waiting(&other);
+                waiting(&holder);
                 told = true;
             }
-            std::thread::sleep(PAUSE);
+            holder
+        };
+        loop {
+            patience.wait_for(meta.path(), || file.try_lock(), || waiting(&file))?;
+            // Whoever comes after a file that was removed or replaced locks another one.
+            if file.is_at(meta, LOCK)? {
+                break;
+            }
+            file = LogFile::open(meta, LOCK)?;
         }
-        let text = serde_json::to_vec(holder).unwrap_or_default();
-        file.overwrite(&text)?;
+        // The holder's name is a courtesy, for which a full disk has no room.
+        let _ = file.overwrite(&serde_json::to_vec(holder).unwrap_or_default());
         Ok(Self { file, elsewhere: Vec::new() })
     }
 
     /// Also locks the folder `versions`, which lies outside the root and may be shared with another one.
     ///
     /// # Errors
-    /// When another root's run holds it for longer than `wait`.
-    pub fn extend(&mut self, versions: Dir, wait: Duration) -> Result<(), LockError> {
-        let deadline = Instant::now() + wait;
-        while !versions.try_lock()? {
-            if Instant::now() >= deadline {
-                let path = versions.path().to_owned();
-                return Err(LockError::Held { path, holder: Holder::default() });
+    /// When another root's run still holds it when `patience` ends.
+    pub fn extend(&mut self, versions: Dir, patience: &Patience<'_>) -> Result<(), LockError> {
+        patience.wait_for(versions.path(), || versions.try_lock(), Holder::default)?;
+        self.elsewhere.push(versions);
+        Ok(())
+    }
+}
+
+impl Patience<'_> {
+    /// Tries until `lock` says that it has what is at `path`. `holder` says who else has.
+    fn wait_for(
+        &self,
+        path: &Path,
+        lock: impl Fn() -> disk::Result<bool>,
+        mut holder: impl FnMut() -> Holder,
+    ) -> Result<(), LockError> {
+        let started = Instant::now();
+        while !lock()? {
+            let holder = holder();
+            if (self.is_over)() {
+                return Err(LockError::Interrupted { holder });
+            }
+            if started.elapsed() >= self.limit {
+                return Err(LockError::Held { path: path.to_owned(), holder });
             }
             std::thread::sleep(PAUSE);
         }
-        self.elsewhere.push(versions);
         Ok(())
     }
 }

@@ -50,6 +50,17 @@ pub enum ActivateError {
     },
 }
 
+impl ActivateError {
+    /// What the disk said, if that is why.
+    pub fn disk_error(&self) -> Option<&DiskError> {
+        match self {
+            Self::Disk(error) => Some(error),
+            Self::Undone(error) | Self::Stuck(error) => error.disk_error(),
+            Self::Damaged { .. } => None,
+        }
+    }
+}
+
 type Result<T, E = ActivateError> = std::result::Result<T, E>;
 
 /// What happens to the link at one destination.
@@ -149,7 +160,8 @@ pub struct Activation<'a> {
     pub groups: &'a BTreeMap<Destination, String>,
 }
 
-/// Writes the journal and swaps every link.
+/// Writes the journal and swaps every link. Where no link is swapped there is nothing to put back and no journal: on a
+/// full disk versions can still be removed.
 ///
 /// # Errors
 /// When the disk says no; every link is then as it was.
@@ -190,7 +202,9 @@ pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>
     for (group, members) in members {
         pending.flips.push(prepare_flip(meta, root, group, &members, pending.rollout.number)?);
     }
-    write_journal(meta, &pending)?;
+    if !pending.swaps.is_empty() {
+        write_journal(meta, &pending)?;
+    }
     let activated = Activated { meta, pending };
     match activated.swap_all() {
         Ok(()) => Ok(activated),
@@ -254,6 +268,8 @@ fn write_journal(meta: &Dir, pending: &Pending) -> disk::Result<()> {
 
 impl Activated<'_> {
     fn swap_all(&self) -> Result<()> {
+        // What takes room is done before anything is switched, so that putting back takes none.
+        self.pending.swaps.iter().try_for_each(PendingSwap::prepare)?;
         // What stands at a destination that is adopted keeps standing there until its group shows the version.
         let is_early = |swap: &&PendingSwap| swap.grouped && swap.aside.is_none();
         for flip in &self.pending.flips {
@@ -274,6 +290,13 @@ impl Activated<'_> {
     /// When the history line could not be written; every link is then as it was. A failure after it is no
     /// failure of the rollout and is returned as a value: what is left to do is kept for the next run.
     pub fn commit(self) -> Result<Vec<ActivateError>> {
+        if self.pending.swaps.is_empty() {
+            let rollout = self.pending.rollout.clone();
+            // Removed first: the line may need the room.
+            let errors = afterwork(self.pending).run(self.meta)?;
+            history::append(self.meta, &rollout)?;
+            return Ok(errors);
+        }
         if let Err(error) = history::append(self.meta, &self.pending.rollout) {
             return Err(self.undone(error.into()));
         }
@@ -310,6 +333,9 @@ fn sync_folders(swaps: &[PendingSwap]) -> disk::Result<()> {
 }
 
 fn undo(meta: &Dir, pending: &Pending) -> Result<()> {
+    if pending.swaps.is_empty() {
+        return Ok(());
+    }
     // The groups first: members that joined are then shown what they showed before.
     for flip in &pending.flips {
         if let Some(group) = Group::at(&flip.group)? {
@@ -328,6 +354,13 @@ fn undo(meta: &Dir, pending: &Pending) -> Result<()> {
 /// Does what is left once the rollout counts, as far as it can be done, and ends the journal. The errors say what
 /// could not be.
 fn finish(meta: &Dir, pending: Pending) -> Result<Vec<ActivateError>> {
+    let errors = afterwork(pending).run(meta)?;
+    meta.remove(PENDING)?;
+    meta.sync()?;
+    Ok(errors)
+}
+
+fn afterwork(pending: Pending) -> Afterwork {
     let mut afterwork = Afterwork::new(pending.marks, pending.removals);
     for swap in pending.swaps {
         afterwork.info(swap.destination, swap.version, pending.author.clone());
@@ -335,10 +368,7 @@ fn finish(meta: &Dir, pending: Pending) -> Result<Vec<ActivateError>> {
     for flip in pending.flips {
         afterwork.group(flip.group);
     }
-    let errors = afterwork.run(meta)?;
-    meta.remove(PENDING)?;
-    meta.sync()?;
-    Ok(errors)
+    afterwork
 }
 
 /// What [`recover`] found and did.

@@ -32,13 +32,26 @@ impl PendingSwap {
         Ok((Dir::open(folder)?, base))
     }
 
+    /// Makes the new link beside the destination, which takes all the room that the swap needs.
+    pub(super) fn prepare(&self) -> disk::Result<()> {
+        match &self.to {
+            Some(to) if self.aside.is_none() && self.from.as_ref() != Some(to) => {
+                let (folder, base) = self.open()?;
+                let temporary = temporary(base);
+                remove_link(&folder, &temporary)?;
+                folder.symlink(to, &temporary)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Swaps the link.
     pub(super) fn apply(&self) -> disk::Result<()> {
         let (folder, base) = self.open()?;
         match (&self.to, &self.aside) {
             (Some(to), _) if self.from.as_ref() == Some(to) => Ok(()),
             (Some(to), Some(aside)) => adopt(&folder, base, to, aside),
-            (Some(to), None) => point(&folder, base, to),
+            (Some(_), None) => folder.rename(temporary(base), &folder, base),
             (None, _) => remove_if_there(&folder, base),
         }
     }

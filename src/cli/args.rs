@@ -1,7 +1,7 @@
 //! Every argument `git dist` knows. The man page, the completions and the CLI reference are made from here.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -9,35 +9,6 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub fn command() -> clap::Command {
     use clap::CommandFactory as _;
     Cli::command()
-}
-
-/// The first argument of a deploy that was given, as it is written.
-pub(super) fn deploy_argument(matches: &clap::ArgMatches) -> Option<String> {
-    let deploy = Deploy::augment_args(clap::Command::new(""));
-    let is_given = |argument: &&clap::Arg| {
-        matches.value_source(argument.get_id().as_str()) == Some(clap::parser::ValueSource::CommandLine)
-    };
-    let given = deploy.get_arguments().find(is_given)?;
-    Some(match given.get_long() {
-        Some(long) => format!("--{long}"),
-        None => given.get_value_names()?.first()?.to_string(),
-    })
-}
-
-/// Lets `git dist rollback tool -2` mean `--steps 2`, as git's own commands take counts.
-pub(super) fn expand_steps(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut is_rollback = false;
-    let expand = |argument: OsString| {
-        let text = argument.to_str().unwrap_or_default();
-        let steps = text.strip_prefix('-').filter(|steps| steps.parse::<u32>().is_ok());
-        let expanded = match steps {
-            Some(steps) if is_rollback => OsString::from(format!("--steps={steps}")),
-            _ => argument.clone(),
-        };
-        is_rollback |= text == "rollback";
-        expanded
-    };
-    arguments.into_iter().map(expand).collect()
 }
 
 /// The digits of a commit's id. Fewer than four are too likely to name another one (distman's rule).
@@ -121,6 +92,9 @@ pub(super) struct Global {
     /// Answer yes to every question
     #[arg(short, long, global = true)]
     pub(super) yes: bool,
+    /// How long to wait for another run that changes the same root: 90s, 5m, 0s
+    #[arg(long, value_name = "TIME", default_value = "30s", global = true, value_parser = humantime::parse_duration)]
+    pub(super) lock_wait: Duration,
     /// Show what would be done, and do nothing
     #[arg(short = 'd', long = "dry-run", visible_alias = "dryrun", global = true)]
     pub(super) dry_run: bool,

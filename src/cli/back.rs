@@ -11,9 +11,7 @@ use super::spelling::asked;
 use crate::manifest::Settings;
 use crate::plan::{Action, Asked, Back, Item, Plan};
 use crate::project::Project;
-use crate::rollout::{
-    Choice, Chosen, Report, RolloutError, Session, carry_out, plan_choice, refusal, select,
-};
+use crate::rollout::{Choice, Chosen, Report, RolloutError, carry_out, plan_choice, refusal, select};
 
 pub(super) fn rollback(context: &Context<'_>, arguments: &Rollback) -> Result<u8, CliError> {
     let usage = |message: String, hint: Option<&str>| {
@@ -58,7 +56,7 @@ fn choose_in(
 ) -> Result<u8, CliError> {
     let printer = context.printer;
     if !context.global.dry_run {
-        Session::settle(&context.root(project)?, choice.kind(), &context.bar())?;
+        context.settle(&context.root(project)?, choice.kind())?;
     }
     let (root, mut inventory) = context.inventory(project)?;
     let selected = select(&inventory, targets, choice)?;
@@ -94,14 +92,13 @@ fn choose_in(
     drop(bar);
     note_changes(printer, &report.items);
     if printer.is_json() {
-        printer.json(&json::report(&report, None))?;
-        return Ok(DONE);
+        return printer.report(printer.json(&json::report(&report, None)));
     }
-    show_items(printer, &report)?;
+    let shown = show_items(printer, &report);
     if let Some(number) = report.number {
         printer.talk(format!("r{number}: {} done", report.kind.word()));
     }
-    Ok(DONE)
+    printer.report(shown)
 }
 
 pub(super) fn activate(context: &Context<'_>, arguments: &Use) -> Result<u8, CliError> {

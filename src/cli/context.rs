@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::args::{Cli, Global};
 use super::error::CliError;
+use super::interrupts::Interrupts;
 use super::printer::Printer;
 use super::progress::Bar;
 use crate::environment::Environment;
 use crate::inventory::Inventory;
 use crate::lock::Holder;
 use crate::log_file::Log;
+use crate::plan::Kind;
 use crate::project::{self, Opening, Project, ProjectError};
+use crate::rollout::{RolloutError, Session};
 use crate::root::Root;
 use crate::source::git::GitError;
 
@@ -26,32 +27,21 @@ pub(super) struct Context<'p> {
     location: PathBuf,
     /// True if the command changes something, so that it belongs in the log.
     is_logged: bool,
-    interrupted: Arc<AtomicBool>,
+    pub(super) interrupts: &'p Interrupts,
 }
 
 impl<'p> Context<'p> {
     /// What the command of `cli` starts from.
-    pub(super) fn new(cli: &Cli, printer: &'p Printer) -> Result<Self, CliError> {
+    pub(super) fn new(cli: &Cli, printer: &'p Printer, interrupts: &'p Interrupts) -> Result<Self, CliError> {
         let global = &cli.global;
         if let Some(path) = &global.directory {
             std::env::set_current_dir(path)
                 .map_err(|source| CliError::Directory { path: path.clone(), source })?;
         }
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // The second signal ends the process at once; the first lets it tidy up. Where signals cannot be
-            // caught the next run tidies up instead.
-            let _ = signal_hook::flag::register_conditional_shutdown(
-                signal,
-                i32::from(super::error::INTERRUPTED),
-                Arc::clone(&interrupted),
-            );
-            let _ = signal_hook::flag::register(signal, Arc::clone(&interrupted));
-        }
         let location = cli.deploy.location.clone().unwrap_or_else(|| PathBuf::from("."));
         let process = project::process_environment();
         let is_logged = cli.is_change() && !global.dry_run;
-        let context = Self { printer, global: global.clone(), process, location, is_logged, interrupted };
+        let context = Self { printer, global: global.clone(), process, location, is_logged, interrupts };
         // Until the project says otherwise; what is wrong with the environment is told with it.
         if is_logged && let Ok(environment) = project::environment_without_project(&context.process) {
             context.keep_log(&environment);
@@ -66,9 +56,20 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// Draws progress and tells of events.
+    /// Draws progress and tells of events. From here on a signal is a wish that the work looks at.
     pub(super) fn bar(&self) -> Bar<'_> {
-        Bar::new(self.printer, Arc::clone(&self.interrupted))
+        self.interrupts.hold();
+        Bar::new(self.printer, self.interrupts, self.global.lock_wait)
+    }
+
+    /// Clears away what a killed run left of `root`.
+    pub(super) fn settle(&self, root: &Root, kind: Kind) -> Result<(), CliError> {
+        Session::settle(root, kind, &self.bar())?;
+        self.interrupts.release();
+        if self.interrupts.count() > 0 {
+            return Err(RolloutError::interrupted().into());
+        }
+        Ok(())
     }
 
     /// The project that `opening` asks for.

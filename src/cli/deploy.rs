@@ -88,7 +88,7 @@ pub(super) fn deploy(
     let printer = context.printer;
     let root = project.root()?;
     if !context.global.dry_run {
-        Session::settle(&root, Kind::Deploy, &context.bar())?;
+        context.settle(&root, Kind::Deploy)?;
     }
     let snapshot = project.snapshot();
     let mut prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
@@ -113,8 +113,7 @@ pub(super) fn deploy(
         prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
         prepared.execute(session, project, snapshot.as_ref(), &request, &bar)?
     };
-    show_report(printer, project, &report)?;
-    Ok(DONE)
+    printer.report(show_report(printer, project, &report))
 }
 
 fn tell_missing(printer: &Printer, prepared: &Prepared) {

@@ -1,6 +1,7 @@
 //! Errors as a person sees them: the kind, the hint and the exit code of each, in one place.
 
 use crate::activate::ActivateError;
+use crate::disk::DiskError;
 use crate::environment::EnvironmentError;
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
@@ -19,8 +20,6 @@ pub(super) const USAGE: u8 = 2;
 pub(super) const UNDONE: u8 = 3;
 /// `verify` or `diff --exit-code` found differences.
 pub(super) const DIFFERENT: u8 = 4;
-/// Stopped by a signal (128 + SIGINT, as shells count).
-pub(super) const INTERRUPTED: u8 = 130;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -55,15 +54,13 @@ impl From<crate::disk::DiskError> for CliError {
 }
 
 impl CliError {
-    /// The exit code.
+    /// The exit code, if no signal stopped the run.
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Rollout(
                 RolloutError::After { .. }
                 | RolloutError::Activate(ActivateError::Undone(_) | ActivateError::Stuck(_)),
             ) => UNDONE,
-            Self::Rollout(RolloutError::Staging(StageError::Interrupted)) => INTERRUPTED,
-            Self::Rollout(RolloutError::Transform(source)) if source.is_interrupted() => INTERRUPTED,
             Self::Told { code, .. } => *code,
             _ => FAILED,
         }
@@ -90,7 +87,10 @@ impl CliError {
                 let more = items.len().saturating_sub(20);
                 lines.chain((more > 0).then(|| format!("... and {more} more"))).collect()
             }
-            Self::Rollout(RolloutError::After { again: Some(again), .. }) => {
+            Self::Rollout(
+                RolloutError::After { again: Some(again), .. }
+                | RolloutError::Interrupted { again: Some(again), .. },
+            ) => {
                 vec![format!("the commands ran again for what is active now, and failed too: {again}")]
             }
             Self::Project(ProjectError::Manifest { source, .. })
@@ -123,9 +123,17 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
         RolloutError::Outside(source) => source.hint(),
         RolloutError::Verify { source, .. } | RolloutError::After { source, .. } => source.hint(),
         RolloutError::Inventory(source) => source.hint(),
-        RolloutError::Disk(source) if source.source.kind() == std::io::ErrorKind::PermissionDenied => {
-            Some("`DEPLOY_ROOT=DIR git dist` deploys to another place".to_owned())
-        }
+        error => disk_error(error)?.hint().map(ToOwned::to_owned),
+    }
+}
+
+/// What the disk said, if that is why a rollout did not happen.
+fn disk_error(error: &RolloutError) -> Option<&DiskError> {
+    match error {
+        RolloutError::Disk(error)
+        | RolloutError::Staging(StageError::Disk(error))
+        | RolloutError::Lock(LockError::Disk(error)) => Some(error),
+        RolloutError::Activate(error) => error.disk_error(),
         _ => None,
     }
 }

@@ -11,9 +11,11 @@ mod env;
 mod error;
 mod hook;
 mod init;
+mod interrupts;
 mod json;
 mod log;
 mod manual;
+mod parse;
 mod printer;
 mod progress;
 mod show;
@@ -25,12 +27,12 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::FromArgMatches as _;
-
 pub use args::command;
 use args::{Cli, Command};
 use context::Context;
 use error::CliError;
+use interrupts::Interrupts;
+use parse::parse;
 use printer::Printer;
 
 use crate::log_file::Level;
@@ -46,31 +48,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let printer = Printer::new(&cli.global);
-    match run(cli, &printer) {
+    let interrupts = Interrupts::catch();
+    match run(cli, &printer, &interrupts) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             printer.error(&error);
-            ExitCode::from(error.code())
+            ExitCode::from(interrupts.exit_code().unwrap_or(error.code()))
         }
     }
 }
 
-/// Reads the arguments. Options of a deploy that stand before another command are an error: `git dist -t web rollback`
-/// must not roll everything back.
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut command = command();
-    let matches = command.try_get_matches_from_mut(args::expand_steps(arguments))?;
-    if let Some((name, _)) = matches.subcommand()
-        && let Some(stray) = args::deploy_argument(&matches)
-    {
-        let message = format!("`{stray}` belongs to a deploy and not before `{name}`");
-        return Err(command.error(clap::error::ErrorKind::ArgumentConflict, message));
-    }
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
-}
-
-fn run(cli: Cli, printer: &Printer) -> Result<u8, CliError> {
-    let context = Context::new(&cli, printer)?;
+fn run(cli: Cli, printer: &Printer, interrupts: &Interrupts) -> Result<u8, CliError> {
+    let context = Context::new(&cli, printer, interrupts)?;
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     printer.note(Level::Debug, format!("git dist {}", arguments.join(" ".as_ref()).display()));
     match cli.command {

@@ -11,7 +11,7 @@ use owo_colors::{OwoColorize as _, Style};
 use serde_json::Value;
 
 use super::args::{Color, Global};
-use super::error::CliError;
+use super::error::{CliError, DONE};
 use crate::causes::chain;
 use crate::log_file::{Level, Log};
 
@@ -114,6 +114,18 @@ impl Printer {
         match writeln!(out, "{}", line.as_ref()) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             result => result.map_err(CliError::Output),
+        }
+    }
+
+    /// What becomes of a command whose work is done when its report was `written` or not: the work is what counts.
+    pub(super) fn report(&self, written: Result<(), CliError>) -> Result<u8, CliError> {
+        match written {
+            Err(CliError::Output(error)) => {
+                let text = format!("done, but the report cannot be written: {error}");
+                self.warn(text, Some("`git dist log` tells what was done"));
+                Ok(DONE)
+            }
+            written => written.map(|()| DONE),
         }
     }
 

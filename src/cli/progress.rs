@@ -1,11 +1,11 @@
 //! Progress of long work, drawn on a terminal after a quarter of a second, and the wish to stop.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::interrupts::Interrupts;
 use super::printer::Printer;
 use crate::activate::Recovered;
 use crate::lock::Holder;
@@ -21,15 +21,16 @@ pub(super) struct Bar<'p> {
     drawn: ProgressBar,
     started: Instant,
     bytes: AtomicU64,
-    interrupted: Arc<AtomicBool>,
+    interrupts: &'p Interrupts,
+    lock_wait: Duration,
 }
 
 impl<'p> Bar<'p> {
-    pub(super) fn new(printer: &'p Printer, interrupted: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(printer: &'p Printer, interrupts: &'p Interrupts, lock_wait: Duration) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template("  {bar:30} {pos}/{len} files, {msg}, {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { printer, drawn: bar, started: Instant::now(), bytes: AtomicU64::new(0), interrupted }
+        Self { printer, drawn: bar, started: Instant::now(), bytes: AtomicU64::new(0), interrupts, lock_wait }
     }
 }
 
@@ -55,11 +56,19 @@ impl Progress for Bar<'_> {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.interrupts.count() > 0
     }
 }
 
 impl Events for Bar<'_> {
+    fn is_interrupted_again(&self) -> bool {
+        self.interrupts.count() > 1
+    }
+
+    fn lock_wait(&self) -> Duration {
+        self.lock_wait
+    }
+
     fn waiting(&self, holder: &Holder) {
         self.printer.talk(format!("waiting for {holder}"));
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, Mode, OFlags};
 
-use super::{Dir, Result, failed, flock, try_flock};
+use super::{Dir, Result, Stat, at, failed, flock, try_flock};
 use crate::door;
 
 /// A file for appending and locking: the history, the lock.
@@ -82,13 +82,11 @@ impl LogFile {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn read(&mut self) -> Result<Vec<u8>> {
+    pub fn read(&self) -> Result<Vec<u8>> {
         use std::io::{Read as _, Seek as _};
         let mut bytes = Vec::new();
-        self.file
-            .rewind()
-            .and_then(|()| self.file.read_to_end(&mut bytes))
-            .map_err(failed("read", &self.path))?;
+        let mut file = &self.file;
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(failed("read", &self.path))?;
         Ok(bytes)
     }
 
@@ -98,6 +96,15 @@ impl LogFile {
     /// When the filesystem has no locks.
     pub fn lock(&self) -> Result<()> {
         flock(&self.file, &self.path)
+    }
+
+    /// True if this is still the file that `name` in `dir` leads to.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn is_at(&self, dir: &Dir, name: &str) -> Result<bool> {
+        let own = Stat::from(fs::fstat(&self.file).map_err(at("read", &self.path))?);
+        Ok(dir.stat(name)?.is_some_and(|stat| stat.inode == own.inode))
     }
 
     /// Takes the kernel's exclusive lock on the file, or says that somebody holds it.

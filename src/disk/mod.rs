@@ -7,6 +7,7 @@
 
 mod dir;
 mod file;
+mod hint;
 mod log;
 mod remove;
 mod stat;

@@ -44,13 +44,14 @@ impl After<'_> {
     }
 
     /// Runs the commands again after the rollout was undone, as far as they had come: up to those of the target
-    /// `last`. Targets of which nothing was active before have nothing to go back to. Whoever interrupted the rollout
-    /// wanted it undone, which this is part of.
-    pub(super) fn run_again(&self, last: &str) -> Result<(), Failure> {
+    /// `last`, or all of them. Targets of which nothing was active before have nothing to go back to. Whoever
+    /// interrupted the rollout wanted it undone, which this is part of; who asks a second time does not.
+    pub(super) fn run_again(&self, last: Option<&str>, events: &dyn Events) -> Result<(), Failure> {
         let targets = self.targets();
-        let end = targets.iter().position(|(_, item)| item.target == last).map_or(0, |at| at + 1);
+        let end = targets.iter().position(|(_, item)| Some(&*item.target) == last);
+        let end = end.map_or(targets.len(), |at| at + 1);
         for (spec, item) in targets.into_iter().take(end).filter(|(_, item)| item.from.is_some()) {
-            self.run_one(spec, item, variables_of_active(item), &|| false)?;
+            self.run_one(spec, item, variables_of_active(item), &|| events.is_interrupted_again())?;
         }
         Ok(())
     }

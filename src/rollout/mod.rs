@@ -15,6 +15,7 @@ mod suggest;
 mod unattended;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use back::{Choice, Chosen, carry_out, plan_choice, select};
 pub use commands::{CheckError, commands_of};
@@ -116,6 +117,14 @@ pub enum RolloutError {
         #[source]
         source: CheckError,
     },
+    /// The run was asked to stop.
+    #[error("interrupted: {outcome}")]
+    Interrupted {
+        /// What that means, in words: it was undone, nothing was changed.
+        outcome: String,
+        /// How the `after` commands did that ran again after that, if they failed.
+        again: Option<String>,
+    },
     /// A target runs commands of the manifest, and nobody is there to allow it; nothing was changed.
     #[error("target `{target}` runs commands ({}), which is not allowed without a person", commands.join(", "))]
     Commands {
@@ -148,6 +157,18 @@ pub enum RolloutError {
     /// A listing could not be read.
     #[error(transparent)]
     Listing(#[from] ListingError),
+}
+
+impl RolloutError {
+    /// The run was asked to stop before it changed anything.
+    pub fn interrupted() -> Self {
+        Self::Interrupted { outcome: "nothing was changed".to_owned(), again: None }
+    }
+
+    /// This error of a run that did not change anything yet: if the run was asked to stop, that is what it comes from.
+    fn or_interrupted(self, events: &dyn Events) -> Self {
+        if events.is_interrupted() { Self::interrupted() } else { self }
+    }
 }
 
 fn refusals(items: &[Item]) -> String {
@@ -207,4 +228,12 @@ pub trait Events: crate::stage::Progress {
     fn waiting(&self, holder: &crate::lock::Holder);
     /// A killed run's traces were cleared.
     fn recovered(&self, recovered: &Recovered);
+    /// True if the run was asked to stop more than once: commands that help to undo it should stop too.
+    fn is_interrupted_again(&self) -> bool {
+        false
+    }
+    /// How long the run waits for one that holds the lock.
+    fn lock_wait(&self) -> Duration {
+        Duration::from_secs(30)
+    }
 }

@@ -62,12 +62,25 @@ pub fn repair(
 ) -> Result<Report> {
     let mut items = Vec::new();
     for (item, record) in damaged {
-        session.claim(&item.destination)?;
+        session.claim(&item.destination, events)?;
         let Some(name) = VersionName::parse(item.destination.base(), &record.version) else { continue };
-        remake(&session, repository, place, &item.destination, &name, record, events)?;
+        remake(&session, repository, place, &item.destination, &name, record, events).map_err(
+            |error| match (events.is_interrupted(), items.len()) {
+                (true, 0) => RolloutError::interrupted(),
+                (true, count) => {
+                    let outcome = format!("{} whole again, the others are as they were", are(count));
+                    RolloutError::Interrupted { outcome, again: None }
+                }
+                (false, _) => error,
+            },
+        )?;
         items.push(Item { action: Action::Repair { version: name }, ..item.clone() });
     }
     session.switch(None, Kind::Repair, items, &[], &Switch { why, ..Switch::default() }, events)
+}
+
+fn are(count: usize) -> String {
+    if count == 1 { "1 version is".to_owned() } else { format!("{count} versions are") }
 }
 
 fn remake(

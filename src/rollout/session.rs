@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::after::{After, Failure};
 use super::{Events, Report, Result, RolloutError};
 use crate::activate::{
-    ActivateError, Activation, Mark, Recovered, Removal, Swap, activate, is_pending, recover,
+    ActivateError, Activated, Activation, Mark, Recovered, Removal, Swap, activate, is_pending, recover,
 };
 use crate::causes::chain;
 use crate::disk::{Dir, Filesystems};
 use crate::history::{self, Change, History, Rollout};
-use crate::lock::{Holder, Lock};
+use crate::lock::{Holder, Lock, Patience};
 use crate::plan::{Action, Item, Kind, beyond_keep};
 use crate::project::Project;
 use crate::root::{Root, bump_epoch};
@@ -65,9 +64,6 @@ pub struct Switch {
     pub variables: BTreeMap<String, String>,
 }
 
-/// How long one waits for the lock.
-const WAIT: Duration = Duration::from_secs(30);
-
 impl Session {
     /// Takes the lock of `root` and clears away what a killed run left.
     ///
@@ -76,7 +72,7 @@ impl Session {
     pub fn begin(root: &Root, kind: Kind, events: &dyn Events) -> Result<Self> {
         let meta = root.create()?;
         let lock =
-            Lock::acquire(&meta, &Holder::me(kind.word()), WAIT, &mut |holder| events.waiting(holder))?;
+            Lock::acquire(&meta, &Holder::me(kind.word()), &patience(events), &mut |it| events.waiting(it))?;
         meta.sweep_temporary()?;
         let history = History::read(&meta)?;
         let recovered = recover(&meta, &history)?;
@@ -108,7 +104,7 @@ impl Session {
     /// Locks the `versions/` folder of a destination outside the root, which another root might also use, and
     /// then sweeps what killed runs left in it. Returns what tells the folder from others, by whatever path it was
     /// reached.
-    pub(super) fn claim(&mut self, destination: &Destination) -> Result<FolderId> {
+    pub(super) fn claim(&mut self, destination: &Destination, events: &dyn Events) -> Result<FolderId> {
         let path = destination.versions_folder();
         if let Some(known) = self.claimed.get(&path) {
             return Ok(*known);
@@ -117,7 +113,7 @@ impl Session {
         let id = versions.inode()?;
         if !self.claimed.values().any(|known| *known == id) {
             if !path.starts_with(self.root.path()) {
-                self.lock.extend(versions.descend(Path::new(""))?, WAIT)?;
+                self.lock.extend(versions.descend(Path::new(""))?, &patience(events))?;
             }
             stage::sweep(&versions)?;
         }
@@ -129,8 +125,8 @@ impl Session {
     /// want to create must be among `fresh`.
     ///
     /// # Errors
-    /// When an item is refused, the disk says no or an `after` command fails: nothing is changed then, except that
-    /// fresh versions stay on disk without being active, marked bad if it was a command that failed.
+    /// When an item is refused, the disk says no, an `after` command fails or the run is asked to stop: nothing is
+    /// changed then. Fresh versions are gone, or marked bad if it was a command that failed.
     pub fn switch(
         mut self,
         project: Option<&Project>,
@@ -140,8 +136,27 @@ impl Session {
         about: &Switch,
         events: &dyn Events,
     ) -> Result<Report> {
+        self.try_switch(project, kind, items, fresh, about, events).inspect_err(|error| {
+            // Links may still lead to them, or a mark on them says what failed.
+            let is_used =
+                matches!(error, RolloutError::Activate(ActivateError::Stuck(_)) | RolloutError::After { .. });
+            if !is_used {
+                stage::withdraw(fresh);
+            }
+        })
+    }
+
+    fn try_switch(
+        &mut self,
+        project: Option<&Project>,
+        kind: Kind,
+        items: Vec<Item>,
+        fresh: &[CompleteVersion],
+        about: &Switch,
+        events: &dyn Events,
+    ) -> Result<Report> {
         for item in &items {
-            self.claim(&item.destination)?;
+            self.claim(&item.destination, events)?;
         }
         let work = Work::of(&items, fresh, about.version_only)?;
         let mut report = Report {
@@ -158,6 +173,9 @@ impl Session {
         let rollout = self.rollout(kind, about, work.changes);
         report.number = Some(rollout.number);
         let groups = groups(&work.swaps, &report.items, about)?;
+        if events.is_interrupted() {
+            return Err(RolloutError::interrupted());
+        }
         let activated = activate(
             &self.meta,
             Activation {
@@ -176,24 +194,47 @@ impl Session {
             let (root, variables) = (self.root.path(), &about.variables);
             After { project, root, items, variables }
         });
-        if let Some(after) = &after
-            && let Err(Failure { target, source }) = after.run(events)
-        {
-            if let Err(stuck) = activated.undo() {
-                return Err(ActivateError::Stuck(Box::new(stuck)).into());
-            }
-            // What failed is the command; without its marks the versions are only tried again.
-            let reason = format!("`after` of target `{target}`: {}", source.in_short());
-            let _ = self.give_up(activated.rollout(), fresh, &reason);
-            let failed_again = after.run_again(&target).err();
-            let again = failed_again.map(|failure| failure.source.in_short());
-            return Err(RolloutError::After { target, again, source });
+        let failure = after.as_ref().and_then(|after| after.run(events).err());
+        if failure.is_some() || events.is_interrupted() {
+            return Err(self.undo(&activated, after.as_ref(), failure, fresh, events));
         }
         let rollout = activated.rollout().clone();
         report.warnings.extend(activated.commit()?.iter().map(|error| chain(error)));
         self.history.rollouts.push(rollout);
         self.prune_after(&mut report, &about.keep);
         Ok(report)
+    }
+
+    /// Undoes a rollout that an `after` command refused or that was asked to stop, and says how that went.
+    fn undo(
+        &self,
+        activated: &Activated<'_>,
+        after: Option<&After<'_>>,
+        failure: Option<Failure>,
+        fresh: &[CompleteVersion],
+        events: &dyn Events,
+    ) -> RolloutError {
+        if let Err(stuck) = activated.undo() {
+            return ActivateError::Stuck(Box::new(stuck)).into();
+        }
+        let run_again = |last: Option<&str>| {
+            let failure = after?.run_again(last, events).err()?;
+            Some(failure.source.in_short())
+        };
+        match failure {
+            // Whatever a command says while the run is asked to stop, it may say because it was asked too.
+            Some(Failure { target, source }) if !events.is_interrupted() => {
+                // What failed is the command; without its marks the versions are only tried again.
+                let reason = format!("`after` of target `{target}`: {}", source.in_short());
+                let _ = self.give_up(activated.rollout(), fresh, &reason);
+                RolloutError::After { again: run_again(Some(&target)), target, source }
+            }
+            failure => {
+                let outcome = "the rollout was undone".to_owned();
+                let again = run_again(failure.as_ref().map(|failure| &*failure.target));
+                RolloutError::Interrupted { outcome, again }
+            }
+        }
     }
 
     fn rollout(&self, kind: Kind, about: &Switch, items: Vec<Change>) -> Rollout {
@@ -263,6 +304,11 @@ impl Session {
         bump_epoch(&self.meta)?;
         Ok(())
     }
+}
+
+/// How long a run waits for the lock of another one, and what ends that.
+fn patience(events: &dyn Events) -> Patience<'_> {
+    Patience { limit: events.lock_wait(), is_over: Box::new(|| events.is_interrupted()) }
 }
 
 /// The group of each destination that flips with others.

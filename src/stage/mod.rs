@@ -9,7 +9,7 @@ mod share;
 mod shared;
 mod write;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -271,6 +271,39 @@ pub struct Sealed {
     name: VersionName,
 }
 
+/// Makes all of `sealed` durable and visible, or none of it.
+///
+/// # Errors
+/// When the disk says no.
+pub fn complete(sealed: Vec<Sealed>) -> disk::Result<Vec<CompleteVersion>> {
+    make_durable(&sealed)?;
+    let mut complete = Vec::new();
+    let place_all = || {
+        let mut folders = BTreeSet::new();
+        for version in sealed {
+            folders.insert(version.staged.destination.versions_folder());
+            complete.push(version.complete()?);
+        }
+        folders.iter().try_for_each(|folder| Dir::open(folder)?.sync())
+    };
+    match place_all() {
+        Ok(()) => Ok(complete),
+        Err(error) => {
+            withdraw(&complete);
+            Err(error)
+        }
+    }
+}
+
+/// Removes versions that this run made and that nobody used, because it failed: on a full disk they would be in the way
+/// of whatever comes next.
+pub fn withdraw(fresh: &[CompleteVersion]) {
+    for version in fresh {
+        // The failure is the one to tell; a complete version that stays does no harm.
+        let _ = remove_version(&version.destination, &version.name);
+    }
+}
+
 /// Makes all of `sealed` durable, with one call for each filesystem they are on.
 ///
 /// # Errors
@@ -296,7 +329,10 @@ impl Sealed {
             place(&format!("{inner}.files"), &FileListing::file_name(&name))?;
         }
         place(&format!("{inner}.json"), &Record::file_name(&name))?;
-        place(&inner, &name)?;
+        place(&inner, &name).inspect_err(|_| {
+            folder.versions.discard(Record::file_name(&name));
+            folder.versions.discard(FileListing::file_name(&name));
+        })?;
         Ok(CompleteVersion { destination, name: self.name })
     }
 }

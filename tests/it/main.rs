@@ -12,6 +12,7 @@ mod docs;
 mod doctor;
 mod environment;
 mod export;
+mod fire;
 mod hook;
 mod house;
 mod itself;

@@ -43,7 +43,10 @@ fn deploy(context: &Context<'_>, request: &Request) -> Outcome {
             outcome(OutcomeKind::Skipped, format!("`{}` has moved on meanwhile", request.branch))
         }
         Ok((project, Some(done))) => told(&project, &done),
-        Err(error) => failed(&error),
+        Err(error) => {
+            let failed = failed(&error);
+            Outcome { exit_code: context.interrupts.exit_code().unwrap_or(failed.exit_code), ..failed }
+        }
     }
 }
 

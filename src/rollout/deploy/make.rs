@@ -50,16 +50,7 @@ impl Prepared {
         if !refused.is_empty() {
             return Err(RolloutError::Refused(refused));
         }
-        stage::make_durable(&sealed)?;
-        let complete = sealed.into_iter().map(stage::Sealed::complete).collect::<Result<Vec<_>, _>>()?;
-        let mut folders: Vec<PathBuf> =
-            complete.iter().map(|version| version.destination().versions_folder()).collect();
-        folders.sort();
-        folders.dedup();
-        for folder in folders {
-            crate::disk::Dir::open(&folder)?.sync()?;
-        }
-        Ok(complete)
+        Ok(stage::complete(sealed)?)
     }
 
     /// Stages what is to be created. Returns each staged version with the index of its item.
@@ -81,7 +72,7 @@ impl Prepared {
         let mut indices = Vec::new();
         for (index, (item, wanted)) in self.plan.items.iter().zip(&mut self.work).enumerate() {
             let Action::Create { name, .. } = &item.action else { continue };
-            let folder_id = session.claim(&item.destination)?;
+            let folder_id = session.claim(&item.destination, events)?;
             let (listing, folder) = match (wanted.folder.take(), snapshot) {
                 (Some(folder), _) => (folder.listing.clone(), Some(folder)),
                 (None, Some(snapshot)) => (list(wanted, snapshot)?, None),

@@ -207,7 +207,9 @@ impl Prepared {
         if !refused.is_empty() {
             return Err(RolloutError::Refused(refused));
         }
-        let complete = self.make(&mut session, project, snapshot, request, events)?;
+        let complete = self
+            .make(&mut session, project, snapshot, request, events)
+            .map_err(|error| error.or_interrupted(events))?;
         let set_aside = self.plan.take_refused();
         let about = Switch {
             trigger: request.trigger.clone(),
