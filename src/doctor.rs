@@ -264,18 +264,16 @@ impl Findings {
 fn probe(root: &Root) -> disk::Result<bool> {
     let dir = Dir::open(root.path())?;
     let name = disk::temporary_name(Path::new("doctor"));
-    dir.make_private_dir(&name)?;
-    let tried = try_out(&dir, &name);
+    let tried = try_out(&dir.make_private_dir(&name)?);
     dir.remove_all(&name)?;
     tried
 }
 
-fn try_out(dir: &Dir, name: &Path) -> disk::Result<bool> {
-    let folder = dir.descend(name)?;
+fn try_out(folder: &Dir) -> disk::Result<bool> {
     folder.create_file("one", 0o444)?.write(b"probe")?;
     folder.symlink("one", "link")?;
     folder.symlink("two", "next")?;
-    folder.rename("next", &folder, "link")?;
+    folder.rename("next", folder, "link")?;
     folder.try_lock()?;
     let source = folder.open_file("one")?;
     Ok(folder.create_file("two", 0o444)?.clone_from(&source))

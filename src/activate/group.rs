@@ -29,7 +29,16 @@ pub(super) type Links = BTreeMap<String, PathBuf>;
 impl Group {
     /// Opens the group `id` of the root whose own folder is `meta`, making it where it is missing.
     pub(super) fn open(meta: &Dir, id: &str) -> disk::Result<Self> {
-        Ok(Self { dir: Dir::create_all(&meta.path().join(GROUPS).join(id))? })
+        let mut dir = meta.descend(Path::new(""))?;
+        for name in [GROUPS, id] {
+            match dir.make_dir(name) {
+                Ok(()) => dir.sync()?,
+                Err(error) if error.is_already_there() => {}
+                Err(error) => return Err(error),
+            }
+            dir = dir.descend(Path::new(name))?;
+        }
+        Ok(Self { dir })
     }
 
     /// Opens the group at `path`, which is there.

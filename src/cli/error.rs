@@ -123,6 +123,9 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
         RolloutError::Outside(source) => source.hint(),
         RolloutError::Verify { source, .. } | RolloutError::After { source, .. } => source.hint(),
         RolloutError::Inventory(source) => source.hint(),
+        RolloutError::NotYours { .. } => {
+            Some("`DEPLOY_ROOT=DIR git dist` deploys to another place".to_owned())
+        }
         error => disk_error(error)?.hint().map(ToOwned::to_owned),
     }
 }

@@ -29,10 +29,10 @@ pub(super) fn run(context: &Context<'_>) -> Result<u8, CliError> {
         context.printer.raw(manifest.as_bytes())?;
         return Ok(DONE);
     }
-    dir.create_file(MANIFEST, 0o666)?.write(manifest.as_bytes())?;
+    dir.create_file(MANIFEST, 0o664)?.write(manifest.as_bytes())?;
     let mut written = vec![MANIFEST];
     if dir.stat(ENVIRONMENT)?.is_none() {
-        dir.create_file(ENVIRONMENT, 0o666)?.write(environment.as_bytes())?;
+        dir.create_file(ENVIRONMENT, 0o664)?.write(environment.as_bytes())?;
         written.push(ENVIRONMENT);
     }
     context.printer.raw(manifest.as_bytes())?;

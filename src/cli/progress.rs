@@ -8,8 +8,10 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::interrupts::Interrupts;
 use super::printer::Printer;
 use crate::activate::Recovered;
+use crate::disk::Shown;
 use crate::lock::Holder;
 use crate::rollout::Events;
+use crate::root::Root;
 use crate::stage::Progress;
 
 /// How long work may take before progress is drawn.
@@ -73,6 +75,13 @@ impl Events for Bar<'_> {
         self.printer.talk(format!("waiting for {holder}"));
     }
 
+    fn acting_for(&self, root: &Root, owner: &str) {
+        self.printer.warn(
+            format!("you are root, and the deployment root `{}` belongs to {owner}", Shown(root.path())),
+            Some(&format!("`sudo -u {} git dist` deploys as its owner", sudo_name(owner))),
+        );
+    }
+
     fn recovered(&self, recovered: &Recovered) {
         match recovered {
             Recovered::Nothing => {}
@@ -85,4 +94,9 @@ impl Events for Bar<'_> {
             }
         }
     }
+}
+
+/// A user as sudo wants to be told: one without a name by `#` and the number.
+fn sudo_name(owner: &str) -> String {
+    owner.strip_prefix("uid ").map_or_else(|| owner.to_owned(), |uid| format!("'#{uid}'"))
 }

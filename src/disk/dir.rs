@@ -3,12 +3,16 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{DiskError, NewFile, Result, Stat, at, failed, is_temporary, temporary_name, try_flock};
+use super::new::Holder;
+use super::{
+    DiskError, NewFile, Result, Stat, at, failed, is_temporary, sync_folder, temporary_name, try_flock, walk,
+};
 use crate::door;
 
 /// An open directory. All names given to its methods are single components or relative paths whose
@@ -17,65 +21,51 @@ use crate::door;
 pub struct Dir {
     pub(super) fd: OwnedFd,
     pub(super) path: PathBuf,
+    /// What it means for what is made in it; looked up when that is first needed.
+    holder: OnceLock<Holder>,
 }
 
 impl Dir {
-    /// Opens the directory at `path`, following links on the way: `path` is the user's word.
+    pub(super) fn of(fd: OwnedFd, path: PathBuf) -> Self {
+        Self { fd, path, holder: OnceLock::new() }
+    }
+
+    /// Opens the directory at `path`. Of links on the way only those are followed that nobody else could have put
+    /// there: see [`walk`].
     ///
     /// # Errors
-    /// When it is not there, is no directory or may not be read.
+    /// When it is not there, is no directory or may not be read, or a link of somebody else is on the way.
     pub fn open(path: &Path) -> Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = fs::open(path, flags, Mode::empty()).map_err(at("open", path))?;
-        Ok(Self { fd, path: path.to_owned() })
+        Ok(Self::of(walk::open(path, false)?, path.to_owned()))
     }
 
     /// Opens the directory at `path`, making it and its parents first where they are missing.
     ///
     /// # Errors
-    /// When a parent is not a directory or may not be written.
+    /// As [`Dir::open`], and when a parent may not be written.
     pub fn create_all(path: &Path) -> Result<Self> {
-        match Self::open(path) {
-            Err(error) if error.is_not_found() => {}
-            other => return other,
-        }
-        let mut missing = vec![path];
-        let mut parent = path.parent();
-        while let Some(dir) = parent {
-            if dir.as_os_str().is_empty() || dir.exists() {
-                break;
-            }
-            missing.push(dir);
-            parent = dir.parent();
-        }
-        for dir in missing.into_iter().rev() {
-            match door::pass("create", || dir.to_owned(), || fs::mkdir(dir, Mode::from_raw_mode(0o777))) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => return Err(at("create", dir)(error)),
-            }
-            if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
-                Self::open(above)?.sync()?;
-            }
-        }
-        Self::open(path)
+        Ok(Self::of(walk::open(path, true)?, path.to_owned()))
     }
 
-    /// Opens a directory below this one, component by component and never through a link.
+    /// Opens a directory below this one, component by component, never through a link and never upwards.
     ///
     /// # Errors
-    /// When a component is missing, is a link or is no directory.
+    /// When a component is missing, is a link or is no directory, or is `..`.
     pub fn descend(&self, below: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let path = self.path.join(below);
         let mut at_last: Option<OwnedFd> = None;
         for component in below.components() {
+            if !matches!(component, Component::Normal(_) | Component::CurDir) {
+                return Err(at("open", &path)(Errno::NOENT));
+            }
             let here = at_last.as_ref().unwrap_or(&self.fd);
             let next = fs::openat(here, component.as_os_str(), flags, Mode::empty());
             at_last = Some(next.map_err(at("open", &path))?);
         }
         match at_last {
-            Some(fd) => Ok(Self { fd, path }),
-            None => Ok(Self { fd: self.fd.try_clone().map_err(failed("open", &path))?, path }),
+            Some(fd) => Ok(Self::of(fd, path)),
+            None => Ok(Self::of(self.fd.try_clone().map_err(failed("open", &path))?, path)),
         }
     }
 
@@ -89,35 +79,45 @@ impl Dir {
         self.path.join(name)
     }
 
-    /// Makes a directory with the permissions the umask allows.
+    /// Makes a directory with the permissions that the umask allows, or its group has: see [`super::new`].
     ///
     /// # Errors
     /// When something of that name exists or the directory may not be written.
     pub fn make_dir(&self, name: impl AsRef<Path>) -> Result<()> {
-        self.make_dir_with(name.as_ref(), 0o777)
+        let name = name.as_ref();
+        let holder = self.holder().map_err(|e| self.failed("create", name, e))?;
+        self.act("create", name, || holder.make_dir(&self.fd, name, 0o775))
     }
 
-    /// Makes a directory that only its owner can enter: the place of unfinished work.
+    /// Makes a directory that only its owner can enter, the place of unfinished work, and opens it. What is made in it
+    /// is as if it were made here: that is where it will be one day.
     ///
     /// # Errors
     /// As [`Dir::make_dir`].
-    pub fn make_private_dir(&self, name: impl AsRef<Path>) -> Result<()> {
-        self.make_dir_with(name.as_ref(), 0o700)
+    pub fn make_private_dir(&self, name: impl AsRef<Path>) -> Result<Self> {
+        let name = name.as_ref();
+        let holder = self.holder().map_err(|e| self.failed("create", name, e))?;
+        self.act("create", name, || fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o700)))?;
+        Ok(Self { holder: OnceLock::from(holder), ..self.descend(name)? })
     }
 
-    fn make_dir_with(&self, name: &Path, mode: u32) -> Result<()> {
-        self.act("create", name, || fs::mkdirat(&self.fd, name, Mode::from_raw_mode(mode)))
+    fn holder(&self) -> std::result::Result<Holder, Errno> {
+        if let Some(holder) = self.holder.get() {
+            return Ok(*holder);
+        }
+        let holder = Holder::of(&self.fd)?;
+        Ok(*self.holder.get_or_init(|| holder))
     }
 
-    /// Creates a file that must not exist yet; `mode` is what the umask then narrows.
+    /// Creates a file that must not exist yet; `mode` is what the umask then narrows, and the directory's group
+    /// widens.
     ///
     /// # Errors
     /// When the name is taken (also by a link) or the directory may not be written.
     pub fn create_file(&self, name: impl AsRef<Path>, mode: u32) -> Result<NewFile> {
         let name = name.as_ref();
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(mode);
-        let fd = self.act("create", name, || fs::openat(&self.fd, name, flags, mode))?;
+        let holder = self.holder().map_err(|e| self.failed("create", name, e))?;
+        let fd = self.act("create", name, || holder.create_file(&self.fd, name, mode))?;
         Ok(NewFile { file: File::from(fd), path: self.join(name) })
     }
 
@@ -140,7 +140,7 @@ impl Dir {
     }
 
     fn replace(&self, name: &Path, bytes: &[u8], sync: impl FnOnce(&NewFile) -> Result<()>) -> Result<()> {
-        let (temporary, mut file) = self.create_temporary(name, 0o666)?;
+        let (temporary, mut file) = self.create_temporary(name, 0o664)?;
         let written = file.write(bytes).and_then(|()| sync(&file));
         written.and_then(|()| self.rename(&temporary, self, name)).inspect_err(|_| self.discard(&temporary))
     }
@@ -324,11 +324,7 @@ impl Dir {
     /// # Errors
     /// When the disk reports a write error.
     pub fn sync(&self) -> Result<()> {
-        match door::pass("sync", || self.path.clone(), || fs::fsync(&self.fd)) {
-            // Some network filesystems have no such call for directories; they order names by themselves.
-            Ok(()) | Err(Errno::INVAL | Errno::ROFS) => Ok(()),
-            Err(error) => Err(at("sync", &self.path)(error)),
-        }
+        sync_folder(&self.fd, &self.path)
     }
 
     /// Makes everything that was written to this directory's filesystem durable, with one call.
@@ -370,6 +366,14 @@ impl Dir {
     pub fn inode(&self) -> Result<(u64, u64)> {
         let stat = fs::fstat(&self.fd).map_err(at("read", &self.path))?;
         Ok(Stat::from(stat).inode)
+    }
+
+    /// The user id of this directory's owner.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn owner(&self) -> Result<u32> {
+        Ok(Stat::from(fs::fstat(&self.fd).map_err(at("read", &self.path))?).owner)
     }
 
     /// Takes this directory's own advisory lock, or says that somebody holds it.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, Mode, OFlags};
 
-use super::{Dir, Result, Stat, at, failed, flock, try_flock};
+use super::{Dir, Kind, Result, Stat, at, failed, flock, try_flock};
 use crate::door;
 
 /// A file for appending and locking: the history, the lock.
@@ -17,15 +17,35 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Opens `name` in `dir` for reading and appending, creating it with `0666` less the umask.
+    /// Opens `name` in `dir` for reading and appending, creating it with `0664` as [`Dir::create_file`] does.
     ///
     /// # Errors
-    /// When it is a link, no regular file or may not be written.
+    /// When it is a link, no regular file or may not be written, or is somebody else's file that was given a second
+    /// name here.
     pub fn open(dir: &Dir, name: &str) -> Result<Self> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o666);
-        let fd = dir.act("open", Path::new(name), || fs::openat(&dir.fd, name, flags, mode))?;
-        Ok(Self { file: File::from(fd), path: dir.join(name) })
+        let path = dir.join(name);
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = loop {
+            match dir.act("open", Path::new(name), || fs::openat(&dir.fd, name, flags, Mode::empty())) {
+                Ok(fd) => break File::from(fd),
+                Err(error) if error.is_not_found() => match dir.create_file(name, 0o664) {
+                    // Another run may have been faster.
+                    Err(error) if !error.is_already_there() => return Err(error),
+                    _ => {}
+                },
+                Err(error) => return Err(error),
+            }
+        };
+        let stat = Stat::from(fs::fstat(&file).map_err(|e| dir.failed("read", Path::new(name), e))?);
+        if stat.kind != Kind::File {
+            return Err(failed("open", &path)(io::Error::other("not a regular file")));
+        }
+        if stat.names > 1 && stat.owner != dir.owner()? {
+            return Err(failed("open", &path)(io::Error::other(
+                "it is a second name of somebody else's file",
+            )));
+        }
+        Ok(Self { file, path })
     }
 
     /// Appends `bytes` in one write and makes them durable.

@@ -3,15 +3,17 @@
 //!
 //! Two rules hold here. Every error names the path and the act. And everything happens relative to an
 //! open directory handle ([`Dir`]) without following symbolic links, so that nobody who can rename a
-//! folder on the way can redirect a write.
+//! folder on the way can redirect a write. How a path is opened in the first place is told in [`walk`].
 
 mod dir;
 mod file;
 mod hint;
 mod log;
+mod new;
 mod remove;
 mod stat;
 mod temporary;
+mod walk;
 
 use std::fmt;
 use std::io;
@@ -27,6 +29,7 @@ use crate::door;
 pub use dir::Dir;
 pub use file::{Filesystems, NewFile};
 pub use log::LogFile;
+pub use new::user_name;
 pub use stat::{Kind, Stat};
 pub use temporary::{WorkFolder, is_temporary, temporary_name};
 
@@ -47,6 +50,11 @@ impl DiskError {
     /// True if the path was not there, also because what it goes through is no directory.
     pub fn is_not_found(&self) -> bool {
         matches!(self.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    }
+
+    /// True if this user may not do that there.
+    pub fn is_denied(&self) -> bool {
+        self.source.kind() == io::ErrorKind::PermissionDenied
     }
 
     /// True if something of that name was there already.
@@ -103,6 +111,14 @@ fn try_flock(fd: impl AsFd, path: &Path) -> Result<bool> {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),
         Err(error) => Err(at("lock", path)(error)),
+    }
+}
+
+fn sync_folder(fd: impl AsFd, path: &Path) -> Result<()> {
+    match door::pass("sync", || path.to_owned(), || fs::fsync(&fd)) {
+        // Some network filesystems have no such call for directories; they order names by themselves.
+        Ok(()) | Err(Errno::INVAL | Errno::ROFS) => Ok(()),
+        Err(error) => Err(at("sync", path)(error)),
     }
 }
 

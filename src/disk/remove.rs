@@ -71,7 +71,7 @@ impl Dir {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let path = self.path.parent().unwrap_or(Path::new("/")).to_owned();
         let fd = fs::openat(&self.fd, "..", flags, Mode::empty()).map_err(at("open", &path))?;
-        Ok(Self { fd, path })
+        Ok(Self::of(fd, path))
     }
 
     /// Removes `name` if it can be: for tidying up after an error that is already being reported.

@@ -19,6 +19,11 @@ pub struct Stat {
     pub inode: (u64, u64),
     /// The owner's user id.
     pub owner: u32,
+    /// How many names the file has: more than one where versions share it.
+    pub names: u64,
+    /// When content, permissions or names last changed, in seconds since 1970 and nanoseconds. The kernel sets it, and
+    /// nobody else can.
+    pub changed: (i64, u32),
 }
 
 /// The kinds of things on a disk that a deployment tells apart.
@@ -57,6 +62,8 @@ impl From<fs::Stat> for Stat {
             mode: stat.st_mode as u32 & 0o7777,
             inode: (stat.st_dev as u64, stat.st_ino as u64),
             owner: stat.st_uid as u32,
+            names: stat.st_nlink as u64,
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
         }
     }
 }

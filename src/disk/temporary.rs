@@ -53,14 +53,10 @@ impl WorkFolder {
         parent.sweep_work();
         loop {
             let name = format!("{WORK}{}", own_number());
-            match parent.make_private_dir(&name) {
-                Err(error) if error.is_already_there() => continue,
-                made => made?,
-            }
-            let folder = match parent.descend(Path::new(&name)) {
+            let folder = match parent.make_private_dir(&name) {
                 // Whoever swept before it was locked took it for one that was left behind.
-                Err(error) if error.is_not_found() => continue,
-                opened => opened?,
+                Err(error) if error.is_already_there() || error.is_not_found() => continue,
+                made => made?,
             };
             let made = Self { parent: parent.descend(Path::new(""))?, folder, name };
             if made.folder.try_lock()? {

@@ -25,6 +25,14 @@ pub enum Error {
         /// What git said.
         stderr: String,
     },
+    /// A hook runs as root in the repository of somebody else, whose settings it would carry out.
+    #[error("you are root, and the repository `{}` belongs to {owner}: its hooks deploy nothing for you", dir.display())]
+    NotRoots {
+        /// The directory that all of its work trees share.
+        dir: PathBuf,
+        /// The owner's name.
+        owner: String,
+    },
     /// There is no repository at this place.
     #[error("git opens no repository at `{}`: {stderr}", dir.display())]
     NotARepository {
@@ -148,6 +156,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Spawn { .. } => Some("is `git` on the PATH?".to_owned()),
+            Self::NotRoots { .. } => {
+                Some("run git as the repository's owner: `sudo -u OWNER git ...`".to_owned())
+            }
             Self::NoBranch => Some("name one: `git dist hook install --branch BRANCH`".to_owned()),
             Self::OutsideDirectory { lines, branch, roots, .. } => Some(outside_hint(lines, branch, roots)),
             Self::DamagedBlock { path, .. } => {

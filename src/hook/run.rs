@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io::BufRead;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use crate::causes::chain;
+use crate::disk::user_name;
 
 use super::journal::Journal;
 use super::{Decision, Error, Event, Facts, HookName, Record, RecordedResult, Repository, Settings, decide};
@@ -131,6 +133,8 @@ pub fn run(
             Repository::open(git_dir, work_tree)?
         }
     };
+    // Before anything is written there: its folders are theirs, and so may be the links in them.
+    refuse_root(&repository)?;
     let journal = Journal::of(&repository);
     let decided = decided(&repository, hook, args, input);
     let (facts, decision) = match decided {
@@ -195,6 +199,17 @@ pub fn run(
         }
     };
     Ok(Ran { decision, outcome, messages, exit_code })
+}
+
+/// Whoever owns a repository says what its hooks run and where they write to. That must not be done with the rights of
+/// root, as after `sudo git pull`.
+fn refuse_root(repository: &Repository) -> Result<(), Error> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let dir = repository.common_dir.clone();
+    let owner = std::fs::metadata(&dir).map_err(Error::io("look at", &dir))?.uid();
+    if owner == 0 { Ok(()) } else { Err(Error::NotRoots { dir, owner: user_name(owner) }) }
 }
 
 fn decided(

@@ -136,6 +136,17 @@ pub enum RolloutError {
     /// It would write where nobody allowed it, and nobody is there to allow it; nothing was changed.
     #[error(transparent)]
     Outside(#[from] OutsideError),
+    /// The root is somebody else's, and this user may not write to it.
+    #[error("the deployment root `{}` belongs to {owner}, and you may not write to it", Shown(path))]
+    NotYours {
+        /// The root.
+        path: PathBuf,
+        /// Its owner's name.
+        owner: String,
+        /// What was tried.
+        #[source]
+        source: DiskError,
+    },
     /// The lock could not be taken.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -226,6 +237,8 @@ impl Report {
 pub trait Events: crate::stage::Progress {
     /// Somebody else holds the lock; this run waits.
     fn waiting(&self, holder: &crate::lock::Holder);
+    /// Root acts in the root of somebody else.
+    fn acting_for(&self, root: &crate::root::Root, owner: &str);
     /// A killed run's traces were cleared.
     fn recovered(&self, recovered: &Recovered);
     /// True if the run was asked to stop more than once: commands that help to undo it should stop too.

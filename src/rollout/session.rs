@@ -9,9 +9,9 @@ use crate::activate::{
     ActivateError, Activated, Activation, Mark, Recovered, Removal, Swap, activate, is_pending, recover,
 };
 use crate::causes::chain;
-use crate::disk::{Dir, Filesystems};
+use crate::disk::{Dir, Filesystems, user_name};
 use crate::history::{self, Change, History, Rollout};
-use crate::lock::{Holder, Lock, Patience};
+use crate::lock::{Holder, Lock, LockError, Patience};
 use crate::plan::{Action, Item, Kind, beyond_keep};
 use crate::project::Project;
 use crate::root::{Root, bump_epoch};
@@ -70,9 +70,25 @@ impl Session {
     /// # Errors
     /// When the lock is held for too long, or the traces cannot be cleared.
     pub fn begin(root: &Root, kind: Kind, events: &dyn Events) -> Result<Self> {
-        let meta = root.create()?;
-        let lock =
-            Lock::acquire(&meta, &Holder::me(kind.word()), &patience(events), &mut |it| events.waiting(it))?;
+        let me = rustix::process::geteuid();
+        let owner = root.owner()?;
+        if me.is_root() && owner != 0 {
+            events.acting_for(root, &user_name(owner));
+        }
+        let entered = || -> Result<_> {
+            let meta = root.create()?;
+            let waiting = &mut |holder: &Holder| events.waiting(holder);
+            let lock = Lock::acquire(&meta, &Holder::me(kind.word()), &patience(events), waiting)?;
+            Ok((meta, lock))
+        };
+        let (meta, lock) = entered().map_err(|error| match error {
+            RolloutError::Disk(source) | RolloutError::Lock(LockError::Disk(source))
+                if source.is_denied() && owner != me.as_raw() =>
+            {
+                RolloutError::NotYours { path: root.path().to_owned(), owner: user_name(owner), source }
+            }
+            other => other,
+        })?;
         meta.sweep_temporary()?;
         let history = History::read(&meta)?;
         let recovered = recover(&meta, &history)?;

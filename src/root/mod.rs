@@ -5,7 +5,7 @@ mod allowed;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{self, Dir, DiskError};
+use crate::disk::{self, Dir, DiskError, Kind};
 
 pub use allowed::{AllowedRoots, resolved};
 
@@ -38,9 +38,9 @@ impl Root {
     /// Opens the root's own folder; `None` where nothing was deployed yet.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// When it cannot be opened, or is a link.
     pub fn open(&self) -> disk::Result<Option<Dir>> {
-        match Dir::open(&self.meta_path()) {
+        match Dir::open(&self.path).and_then(|root| self.open_in(&root)) {
             Ok(dir) => Ok(Some(dir)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -50,9 +50,39 @@ impl Root {
     /// Opens the root's own folder, making it where it is missing.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or is a link.
     pub fn create(&self) -> disk::Result<Dir> {
-        Dir::create_all(&self.meta_path())
+        let root = Dir::create_all(&self.path)?;
+        match root.make_dir(&self.meta) {
+            Ok(()) => root.sync()?,
+            Err(error) if error.is_already_there() => {}
+            Err(error) => return Err(error),
+        }
+        self.open_in(&root)
+    }
+
+    /// Whose it is: its folder's owner, or that of the folder in which it will be made.
+    ///
+    /// # Errors
+    /// When no folder on the way can be read.
+    pub fn owner(&self) -> disk::Result<u32> {
+        let mut folders = self.path.ancestors();
+        loop {
+            let folder = folders.next().unwrap_or(Path::new("/"));
+            match Dir::open(folder).and_then(|folder| folder.owner()) {
+                Err(error) if error.is_not_found() && folder.parent().is_some() => {}
+                owner => return owner,
+            }
+        }
+    }
+
+    /// What stands in that folder is carried out and believed, so that it is not to be led elsewhere.
+    fn open_in(&self, root: &Dir) -> disk::Result<Dir> {
+        if root.stat(&self.meta)?.is_some_and(|stat| stat.kind == Kind::Symlink) {
+            let source = std::io::Error::other("it is a link, and must be a folder");
+            return Err(DiskError { act: "open", path: self.meta_path(), source });
+        }
+        root.descend(Path::new(&self.meta))
     }
 }
 

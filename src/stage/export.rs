@@ -70,7 +70,7 @@ pub fn export(
     exports.iter().try_for_each(shared::check)?;
     let names: Vec<String> = exports.iter().map(|export| export.folder.next_name()).collect();
     let kept: Vec<Vec<Entry>> = exports.iter().map(shared::without_shared).collect();
-    let begun: Vec<Vec<Entry>> = exports.iter().map(shared::beginnings).collect();
+    let begun: Vec<Vec<Entry>> = exports.iter().map(shared::beginnings).collect::<Result<_, _>>()?;
     let begun_names: Vec<String> = names.iter().map(|name| begin_name(name)).collect();
     let output = |((export, name), entries)| {
         let Export { content, folder, .. }: &Export = export;

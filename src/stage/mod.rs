@@ -10,7 +10,6 @@ mod shared;
 mod write;
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,8 +95,7 @@ impl StagingFolder {
     pub fn create(destination: &Destination, rollout: &str) -> disk::Result<Self> {
         let versions = Dir::create_all(&destination.versions_folder())?;
         let name = format!("{STAGING}{rollout}");
-        versions.make_private_dir(&name)?;
-        let folder = versions.descend(Path::new(&name))?;
+        let folder = versions.make_private_dir(&name)?;
         Ok(Self { versions, folder, name, serial: AtomicU64::new(0) })
     }
 
@@ -134,7 +132,7 @@ pub fn sweep(versions: &Dir) -> disk::Result<()> {
         }
         if text.starts_with(STAGING) {
             match versions.remove_all(name) {
-                Err(error) if error.source.kind() == ErrorKind::PermissionDenied => {}
+                Err(error) if error.is_denied() => {}
                 removed => removed?,
             }
             continue;
@@ -255,7 +253,7 @@ impl Staged {
     pub fn seal(mut self, name: VersionName) -> disk::Result<Sealed> {
         self.record.version = name.to_string();
         self.link_shared(VERSION_DEPTH)?;
-        let write = |file: &str, bytes: &[u8]| self.folder.folder.create_file(file, 0o666)?.write(bytes);
+        let write = |file: &str, bytes: &[u8]| self.folder.folder.create_file(file, 0o664)?.write(bytes);
         write(&format!("{}.json", self.inner), &self.record.to_bytes())?;
         if let Some(listing) = &self.listing {
             write(&format!("{}.files", self.inner), listing.to_text().as_bytes())?;

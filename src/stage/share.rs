@@ -83,8 +83,8 @@ fn is_untouched(stat: &Stat, (mode, size): (Mode, u64), record: &Record) -> bool
 }
 
 /// The permissions a file is created with, before the umask narrows them: the executable bit from git, and
-/// no write bit, because versions are immutable, unless the user wants writable copies.
+/// no write bit, because versions are immutable, unless the user wants copies that owner and group may write to.
 pub(super) fn permissions(mode: Mode, writable: bool) -> u32 {
     let base = if mode == Mode::Executable { 0o555 } else { 0o444 };
-    if writable { base | 0o222 } else { base }
+    if writable { base | 0o220 } else { base }
 }

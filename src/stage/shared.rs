@@ -84,19 +84,31 @@ pub(super) fn without_shared(export: &Export) -> Vec<Entry> {
 
 /// The entries that data begins with, where there is none yet. Links are left out: data is no place for what could
 /// lead somewhere else tomorrow.
-pub(super) fn beginnings(export: &Export) -> Vec<Entry> {
-    if export.shared.is_empty() {
-        return Vec::new();
+pub(super) fn beginnings(export: &Export) -> disk::Result<Vec<Entry>> {
+    let mut missing = Vec::new();
+    for path in &export.shared {
+        if !is_there(&export.destination, path)? {
+            missing.push(path.clone());
+        }
     }
-    let folder = export.destination.shared_folder();
-    let is_missing = |path: &&String| matches!(folder.join(path).symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound);
-    let missing: Vec<String> = export.shared.iter().filter(is_missing).cloned().collect();
     let entries = export.content.listing.entries.iter();
-    entries
+    let entries = entries
         .filter(|entry| matches!(entry.mode, Mode::File | Mode::Executable))
         .filter(|entry| shared_of(&missing, entry.path.as_bstr()).is_some())
-        .cloned()
-        .collect()
+        .cloned();
+    Ok(entries.collect())
+}
+
+/// True if something stands at the shared path `path`.
+fn is_there(destination: &Destination, path: &str) -> disk::Result<bool> {
+    let (parent, name) = split(BStr::new(path.as_bytes()));
+    let below = Path::new(SHARED).join(destination.base()).join(on_disk(parent));
+    match Dir::open(destination.folder()).and_then(|folder| folder.descend(&below)) {
+        Ok(folder) => Ok(folder.stat(on_disk(name))?.is_some()),
+        // A link on the way is told when the place is made.
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The text of the link at the shared path `path` of a version that lies so many folders below the folder of its

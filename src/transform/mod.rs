@@ -24,7 +24,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::command::{self, Background, Command, Program, TimeLimit, shown};
-use crate::disk::{self, Dir, Kind};
+use crate::disk::{Dir, Kind};
 use crate::environment::Environment;
 use crate::manifest::{Action, Step};
 
@@ -78,8 +78,8 @@ pub fn run(job: &Job<'_>, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Pat
     let mut current = job.input.to_owned();
     for (index, (name, step)) in job.steps.iter().enumerate() {
         // The output has a folder of its own, so that its name can be any.
-        let private = fresh(&work, &index.to_string()).map_err(in_work)?;
-        let folder = fresh(&private, "output").map_err(in_work)?;
+        let private = work.make_private_dir(index.to_string()).map_err(in_work)?;
+        let folder = private.make_private_dir("output").map_err(in_work)?;
         let step = StepRun {
             job,
             action: &step.action,
@@ -117,11 +117,6 @@ pub fn describe(steps: &[(&str, &Step)]) -> Vec<String> {
         acts.into_iter().map(move |act| format!("step `{name}`: {act}"))
     });
     lines.collect()
-}
-
-fn fresh(dir: &Dir, name: &str) -> disk::Result<Dir> {
-    dir.make_private_dir(name)?;
-    dir.descend(Path::new(name))
 }
 
 fn failed(target: &str, step: &str, source: StepError) -> TransformError {

@@ -113,8 +113,7 @@ pub(super) fn rewrite(
     let (parent, name) = place(input)?;
     let stat = parent.stat(name)?.ok_or_else(|| StepError::NoInput { path: input.to_owned() })?;
     if stat.kind == Kind::Directory {
-        folder.make_private_dir(name)?;
-        directory(&parent.descend(name)?, stat, &folder.descend(name)?, watch, rewrite)
+        directory(&parent.descend(name)?, stat, &folder.make_private_dir(name)?, watch, rewrite)
     } else {
         watch.check()?;
         entry(&Source { dir: &parent, name, path: name, stat }, folder, rewrite)

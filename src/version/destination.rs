@@ -1,8 +1,7 @@
 //! A destination and the versions behind it, as they are on disk.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{DistInfo, Record, VersionName};
 use crate::disk::{self, Dir, DiskError, Kind, Shown};
@@ -186,22 +185,25 @@ impl Destination {
         if parts_of_group(text).is_none() {
             return Ok(None);
         }
-        let path = self.folder().join(text);
-        let end = match std::fs::read_link(&path) {
-            Ok(end) => end,
-            // A folder on the way or the link is gone, or something else stands in its place.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidInput
-                ) =>
-            {
-                return Ok(None);
-            }
-            Err(source) => return Err(DiskError { act: "read the link", path, source }),
+        // `<group>/current/<slot>`: each link is read where it stands, and none is followed.
+        let slot = self.folder().join(text);
+        let Some(path) = slot.ancestors().nth(2) else { return Ok(None) };
+        let read = || -> disk::Result<Option<PathBuf>> {
+            let group = Dir::open(path)?;
+            let Some(generation) = group.read_link(CURRENT)? else { return Ok(None) };
+            let links = group.descend(&generation)?;
+            let end = links.read_link(slot.file_name().unwrap_or_default())?;
+            Ok(end.map(|end| links.join(end)))
         };
-        let is_version = end.parent().and_then(Path::file_name).is_some_and(|folder| folder == VERSIONS);
-        let name = end.file_name().and_then(|name| name.to_str()).filter(|_| is_version);
+        let end = match read() {
+            Ok(Some(end)) => end,
+            Ok(None) => return Ok(None),
+            // A folder on the way is gone, or something else stands in its place.
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let is_mine = end.parent().is_some_and(|folder| without_dots(folder) == self.versions_folder());
+        let name = end.file_name().and_then(|name| name.to_str()).filter(|_| is_mine);
         Ok(name.map(ToOwned::to_owned))
     }
 
@@ -211,6 +213,20 @@ impl Destination {
         let bytes = folder.read_file(DistInfo::file_name(&self.base), 1 << 20).ok()?;
         Some(DistInfo::parse(&String::from_utf8_lossy(&bytes)))
     }
+}
+
+/// The path without `..`, which lead up where no links are on the way.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 /// Group and slot in the text of a link that leads through a group: `.../together/<group>/current/<slot>`.

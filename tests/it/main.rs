@@ -16,6 +16,7 @@ mod fire;
 mod hook;
 mod house;
 mod itself;
+mod least_power;
 mod log_file;
 mod manual;
 mod sandbox;

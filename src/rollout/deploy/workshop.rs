@@ -47,11 +47,9 @@ impl<'a> Workshop<'a> {
         self.items += 1;
         let place = self.open()?;
         let item = format!("item-{}", self.items);
-        place.make_private_dir(&item)?;
-        let place = place.descend(Path::new(&item))?;
-        place.make_private_dir("source")?;
+        let place = place.make_private_dir(&item)?;
+        let source = place.make_private_dir("source")?;
         place.make_private_dir("work")?;
-        let source = place.descend(Path::new("source"))?;
         let name = file_name(wanted);
         let name = name.to_string_lossy();
         let from_git = self.snapshot.filter(|_| contents.is_none()).map(Snapshot::contents);
