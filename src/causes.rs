@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-/// `error` and what caused it, each cause behind a colon.
+use crate::credentials::without_credentials;
+
+/// `error` and what caused it, each cause behind a colon, without credentials.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -15,7 +17,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
         }
         cause = error.source();
     }
-    text
+    without_credentials(&text).into_owned()
 }
 
 /// An error of any kind, for the places where only its text counts.

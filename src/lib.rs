@@ -7,6 +7,7 @@ pub mod activate;
 pub mod causes;
 pub mod cli;
 pub mod command;
+pub mod credentials;
 pub mod disk;
 pub mod doctor;
 pub mod door;

@@ -1,4 +1,5 @@
-//! The one place that writes to a terminal: it colours, quiets, serialises, and escapes hostile names.
+//! The one place that writes to a terminal: it colours, quiets, serialises, escapes hostile names and leaves out
+//! credentials.
 //!
 //! Standard output is data, standard error is talk.
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use super::args::{Color, Global};
 use super::error::{CliError, DONE};
 use crate::causes::chain;
+use crate::credentials::without_credentials;
 use crate::log_file::{Level, Log};
 
 /// Writes what a command has to say.
@@ -78,7 +80,8 @@ impl Printer {
     pub(super) fn note(&self, level: Level, text: impl AsRef<str>) {
         let mut kept = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(log) = kept.as_ref() else { return };
-        let Err(error) = log.write(level, &clean(text.as_ref())) else { return };
+        let text = without_credentials(text.as_ref());
+        let Err(error) = log.write(level, &clean(&text)) else { return };
         *kept = None;
         drop(kept);
         self.warn(
@@ -196,6 +199,7 @@ impl Printer {
     }
 
     fn say(&self, text: &str) {
+        let text = without_credentials(text);
         // Nobody is left to tell if standard error is gone.
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }

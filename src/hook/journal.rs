@@ -11,6 +11,7 @@ use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, HookName, Repository};
+use crate::credentials::without_credentials;
 use crate::disk::{Dir, LogFile};
 
 /// Name of the log.
@@ -78,8 +79,9 @@ pub struct Record {
 
 impl Record {
     /// A record of this moment.
-    pub(super) fn now(result: RecordedResult, message: String) -> Self {
+    pub(super) fn now(result: RecordedResult, message: &str) -> Self {
         let when = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+        let message = without_credentials(message).into_owned();
         Self { when, result, commit: None, branch: None, message }
     }
 
@@ -179,7 +181,8 @@ fn log(dir: &Dir, entry: &str) -> Result<(), Error> {
     Ok(LogFile::open(dir, LOG)?.add(entry.as_bytes())?)
 }
 
-/// One line, then the details indented. Control characters are made visible: people read logs on terminals.
+/// One line, then the details indented. Control characters are made visible, since people read logs on terminals, and
+/// credentials are left out.
 fn entry(hook: HookName, record: &Record, detail: &str) -> String {
     let mut text = format!("{} {hook} {}", record.when, record.result.as_str());
     if let (Some(commit), Some(branch)) = (&record.commit, &record.branch) {
@@ -201,7 +204,7 @@ fn entry(hook: HookName, record: &Record, detail: &str) -> String {
 
 fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    for char in text.chars() {
+    for char in without_credentials(text).chars() {
         if char.is_control() && char != '\t' {
             shown.extend(char.escape_default());
         } else {
@@ -225,8 +228,8 @@ mod tests {
     fn a_skip_does_not_hide_a_failure() {
         let dir = tempfile::tempdir().unwrap();
         let journal = journal(dir.path());
-        let failed = Record::now(RecordedResult::Failed, "no space".to_owned()).about("main", "c1");
-        let skipped = Record::now(RecordedResult::Skipped, "a plain commit".to_owned());
+        let failed = Record::now(RecordedResult::Failed, "no space").about("main", "c1");
+        let skipped = Record::now(RecordedResult::Skipped, "a plain commit");
         journal.keep(HookName::PostCommit, &failed, Some("")).unwrap();
         journal.keep(HookName::PostCommit, &skipped, None).unwrap();
         let outcomes = &journal.read().unwrap()["post-commit"];
@@ -238,8 +241,7 @@ mod tests {
     fn the_log_is_bounded_and_safe_to_read() {
         let dir = tempfile::tempdir().unwrap();
         let journal = journal(dir.path());
-        let record =
-            Record::now(RecordedResult::Failed, "\x1b]0;x\x07\nsecond".to_owned()).about("main", "c1");
+        let record = Record::now(RecordedResult::Failed, "\x1b]0;x\x07\nsecond").about("main", "c1");
         let detail = "x".repeat(60) + "\n";
         for _ in 0..40 {
             journal.keep(HookName::PostMerge, &record, Some(&detail.repeat(4000))).unwrap();
@@ -261,9 +263,7 @@ mod tests {
         fs::create_dir(dir.path().join("dist")).unwrap();
         fs::write(journal.ledger_path(), "{").unwrap();
         assert!(matches!(journal.read(), Err(Error::Journal { .. })));
-        journal
-            .keep(HookName::PostMerge, &Record::now(RecordedResult::Deployed, String::new()), None)
-            .unwrap();
+        journal.keep(HookName::PostMerge, &Record::now(RecordedResult::Deployed, ""), None).unwrap();
         assert!(journal.read().unwrap().contains_key("post-merge"));
     }
 }

@@ -141,7 +141,7 @@ pub fn run(
         Ok(decided) => decided,
         Err(error) => {
             // The error itself is what the caller reports; a full disk here has nothing to add.
-            let _ = journal.keep(hook, &Record::now(RecordedResult::Failed, chain(&error)), Some(""));
+            let _ = journal.keep(hook, &Record::now(RecordedResult::Failed, &chain(&error)), Some(""));
             return Err(error);
         }
     };
@@ -154,7 +154,7 @@ pub fn run(
     let (outcome, exit_code) = match &decision {
         Decision::Skip(skip) => {
             let routine = skip.is_routine();
-            keep(&Record::now(RecordedResult::Skipped, skip.to_string()), (!routine).then_some(""));
+            keep(&Record::now(RecordedResult::Skipped, &skip.to_string()), (!routine).then_some(""));
             if !routine {
                 messages.push(format!("{hook}: not deployed: {skip}"));
             }
@@ -172,10 +172,7 @@ pub fn run(
                 allow_commands: facts.settings.allow_commands,
                 roots: facts.settings.roots,
             };
-            keep(
-                &Record::now(RecordedResult::Started, "not finished".to_owned()).about(branch, commit),
-                None,
-            );
+            keep(&Record::now(RecordedResult::Started, "not finished").about(branch, commit), None);
             let unsigned =
                 if facts.settings.require_signed { repository.lacks_signature(commit) } else { Ok(None) };
             let outcome = match unsigned {
@@ -185,7 +182,7 @@ pub fn run(
             };
             // What a command printed may follow the first line.
             let (first, rest) = outcome.summary.split_once('\n').unwrap_or((&outcome.summary, ""));
-            let record = Record::now(outcome.kind.recorded(), first.to_owned()).about(branch, commit);
+            let record = Record::now(outcome.kind.recorded(), first).about(branch, commit);
             let hint = outcome.hint.as_ref().map(|hint| format!("hint: {hint}"));
             let detail: Vec<&str> =
                 rest.lines().chain(outcome.detail.lines()).chain(hint.as_deref()).collect();

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Events, Result, RolloutError};
 use crate::causes::chain;
 use crate::command::{self, Background, Command, CommandError, FillError, Program, fill};
+use crate::credentials::without_credentials;
 use crate::manifest::{Manifest, TargetSpec};
 use crate::project::Project;
 use crate::stage::Staged;
@@ -26,7 +27,10 @@ impl CheckError {
     /// The error with its causes in one line, without what the command printed.
     pub fn in_short(&self) -> String {
         match self {
-            Self::Command(error) => error.in_short().unwrap_or_else(|| chain(self)),
+            Self::Command(error) => match error.in_short() {
+                Some(short) => without_credentials(&short).into_owned(),
+                None => chain(self),
+            },
             Self::Fill(_) => chain(self),
         }
     }

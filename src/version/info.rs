@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::Record;
+use crate::credentials::without_credentials;
 
 /// The lines of a dist info file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,10 +59,15 @@ impl DistInfo {
         Self(lines.iter().map(|(key, value)| ((*key).to_owned(), plain(value))).collect())
     }
 
-    /// Reads the lines of distman or git dist; lines without a colon are skipped.
+    /// Reads the lines of distman or git dist; lines without a colon are skipped. distman wrote the address of a remote
+    /// with its credentials.
     pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter_map(|line| line.split_once(':'));
-        Self(lines.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect())
+        Self(
+            lines
+                .map(|(key, value)| (key.trim().to_owned(), without_credentials(value.trim()).into_owned()))
+                .collect(),
+        )
     }
 
     /// The value of `key`, if the file has it and it is not empty.

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use bstr::BString;
 
+use crate::credentials::without_credentials;
 use crate::disk::on_disk;
 use crate::door;
 
@@ -108,7 +109,13 @@ impl Repository {
         let name = names.iter().find(|name| **name == "origin").or_else(|| names.iter().next());
         let url = name.and_then(|name| config.string(&format!("remote.{name}.url")));
         match url {
-            Some(url) => without_credentials(&url.to_string()),
+            Some(url) => {
+                let url = url.to_string();
+                let url = without_credentials(&url);
+                // What is asked of an address is no part of where that is.
+                let end = if url.contains("://") { url.find(['?', '#']) } else { None };
+                url[..end.unwrap_or(url.len())].to_owned()
+            }
             None => crate::disk::Shown(&self.place()).to_string(),
         }
     }
@@ -207,41 +214,4 @@ fn absolute(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // Without the `.` that a relative path may leave inside.
     path.components().collect()
-}
-
-/// The URL without user and password, as far as it has any: what reaches records, logs and messages.
-///
-/// A user name alone is kept for `ssh` addresses (`git@host:path`), where it is part of the address and no
-/// secret.
-fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let Some((user, host)) = authority.rsplit_once('@') else { return url.to_owned() };
-    let user = user.split_once(':').map_or(user, |(user, _password)| user);
-    if scheme.ends_with("ssh") && !user.is_empty() {
-        format!("{scheme}://{user}@{host}{path}")
-    } else {
-        format!("{scheme}://{host}{path}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_credentials;
-
-    #[test]
-    fn passwords_and_tokens_never_leave() {
-        for (url, shown) in [
-            ("https://user:secret@example.org/x.git", "https://example.org/x.git"),
-            ("https://ghp_token@example.org/x.git", "https://example.org/x.git"),
-            ("https://user:secret@host@example.org/x", "https://example.org/x"),
-            ("ssh://git:secret@example.org/x.git", "ssh://git@example.org/x.git"),
-            ("git@example.org:x.git", "git@example.org:x.git"),
-            ("https://example.org/a@b", "https://example.org/a@b"),
-            ("/srv/git/x.git", "/srv/git/x.git"),
-        ] {
-            assert_eq!(without_credentials(url), shown);
-        }
-    }
 }

@@ -3,6 +3,7 @@
 mod links;
 mod others;
 mod permissions;
+mod secrets;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
