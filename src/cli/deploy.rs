@@ -176,19 +176,20 @@ fn nothing_to_do(
     prepared: &Prepared,
     is_verbose: bool,
 ) -> Result<u8, CliError> {
+    let report = prepared.nothing_to_do(project);
     let revision = revision_of(project);
     let revision = revision.as_ref().map(|(asked, commit)| (asked.as_str(), commit.as_str()));
     if printer.is_json() {
-        printer.json(&json::report(&Report::nothing(prepared.plan.clone()), revision))?;
+        printer.json(&json::report(&report, revision))?;
         return Ok(DONE);
     }
-    for item in prepared.plan.items.iter().filter(|item| item.action.is_refusal()) {
+    for item in report.items.iter().filter(|item| item.action.is_refusal()) {
         printer.line(item_line(printer, item))?;
     }
-    let count = prepared.plan.items.len();
+    let count = report.items.len();
     printer.talk(format!("nothing to do: {} at {}", destinations(count), headline(project)?));
     if printer.may_draw() || is_verbose {
-        uncommitted::tell(printer, project, &prepared.plan.items);
+        uncommitted::tell(printer, project, &report.items);
     }
     Ok(DONE)
 }

@@ -14,7 +14,7 @@ use crate::disk::Shown;
 use crate::environment::{self, Environment, EnvironmentError, EnvironmentFile, Files};
 use crate::manifest::{Manifest, Parsed};
 use crate::root::{META, Root};
-use crate::source::git::{GitError, Repository, Revision, Snapshot};
+use crate::source::git::{CommitCount, GitError, Repository, Revision, Snapshot};
 
 pub use error::ProjectError;
 use files::{FileReader, ProjectFiles, find_manifest, folder_of};
@@ -40,7 +40,7 @@ pub struct Project {
     pub warnings: Vec<Doubt>,
     /// Every target is read from the disk, whatever its option `from` says (`--worktree`).
     pub from_worktree: bool,
-    count: OnceCell<u64>,
+    count: OnceCell<CommitCount>,
 }
 
 /// What a project is read from.
@@ -210,10 +210,17 @@ impl Project {
     pub fn count(&self) -> Result<Option<u64>, ProjectError> {
         let Base::Git { repository, revision } = &self.base else { return Ok(None) };
         if let Some(count) = self.count.get() {
-            return Ok(Some(*count));
+            return Ok(Some(count.commits));
         }
         let count = repository.count(revision)?;
-        Ok(Some(*self.count.get_or_init(|| count)))
+        Ok(Some(self.count.get_or_init(|| count).commits))
+    }
+
+    /// Notes in the git directory what was counted, for the next run. Called by runs that may change something.
+    pub fn remember_count(&self) {
+        if let (Base::Git { repository, revision }, Some(count)) = (&self.base, self.count.get()) {
+            repository.remember(revision, *count);
+        }
     }
 
     /// The tree of the revision, if the project is in a repository.

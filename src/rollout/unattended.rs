@@ -69,7 +69,7 @@ pub fn deploy_unattended(
         return Err(RolloutError::Refused(refused));
     }
     if !prepared.plan.is_change() {
-        let report = Report::nothing(prepared.plan);
+        let report = prepared.nothing_to_do(project);
         return Ok(Some(Unattended { report, missing: prepared.missing }));
     }
     let session = Session::begin(&root, prepared.plan.kind, events)?;

@@ -4,6 +4,7 @@
 mod back;
 mod command;
 mod completion;
+mod counts;
 mod defects;
 mod deploy;
 mod distman;

@@ -6,11 +6,13 @@
 
 mod attributes;
 mod content;
+mod count;
 mod encoding;
 mod error;
 mod ident;
 mod listing;
 mod object;
+mod remembered;
 mod repository;
 mod revision;
 mod snapshot;
@@ -18,6 +20,7 @@ mod submodule;
 mod subst;
 
 pub use content::GitContents;
+pub use count::CommitCount;
 pub use error::{GitError, Result};
 pub use gix::ObjectId;
 pub use gix::hash::Kind as HashKind;

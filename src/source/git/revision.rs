@@ -206,24 +206,4 @@ impl Repository {
         }
         Ok(buffer)
     }
-
-    /// Number of commits reachable from `revision`, itself included: what `git rev-list --count` prints. Grafts and
-    /// replace refs do not count. The whole history is walked.
-    ///
-    /// # Errors
-    /// When the history is cut off by a shallow clone, or objects are missing.
-    pub fn count(&self, revision: &Revision) -> Result<u64> {
-        let asked = &revision.asked;
-        let failed = |source| GitError::Other { act: format!("count the history of `{asked}`"), source };
-        let boundary = self.local.shallow_commits().map_err(failed)?;
-        let mut count = 0;
-        for info in self.local.rev_walk([revision.commit]).all().map_err(failed)? {
-            let id = info.map_err(failed)?.id;
-            if boundary.as_ref().is_some_and(|cut| cut.contains(&id)) {
-                return Err(GitError::Shallow { revision: asked.clone() });
-            }
-            count += 1;
-        }
-        Ok(count)
-    }
 }
