@@ -203,6 +203,7 @@ pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>
         pending.flips.push(prepare_flip(meta, root, group, &members, pending.rollout.number)?);
     }
     if !pending.swaps.is_empty() {
+        complete(meta)?;
         write_journal(meta, &pending)?;
     }
     let activated = Activated { meta, pending };
@@ -398,25 +399,38 @@ pub fn is_pending(meta: &Dir) -> disk::Result<bool> {
     Ok(meta.stat(PENDING)?.is_some() || meta.stat(UNFINISHED)?.is_some())
 }
 
-/// Finishes or undoes what a killed run left. The caller holds the lock.
+/// Finishes or undoes what a killed run left. The caller holds the lock. Where the disk has no room for finishing, the
+/// journal stays: versions can be removed then, but no link be switched.
 ///
 /// # Errors
-/// When the journal is damaged or the disk says no.
+/// When the journal is damaged or the disk says no to undoing.
 pub fn recover(meta: &Dir, history: &History) -> Result<Recovered> {
-    let bytes = match meta.read_file(PENDING, 1 << 30) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => return tidy_up(meta),
-        Err(error) => return Err(error.into()),
-    };
-    let pending: Pending = serde_json::from_slice(&bytes)
-        .map_err(|source| ActivateError::Damaged { path: meta.join(PENDING), source })?;
+    let Some(pending) = read_journal(meta)? else { return tidy_up(meta) };
     let number = pending.rollout.number;
     if history.contains(number) {
-        finish(meta, pending)?;
-        return Ok(Recovered::Completed { number });
+        let finished = finish(meta, pending).is_ok();
+        return Ok(if finished { Recovered::Completed { number } } else { Recovered::Nothing });
     }
     undo(meta, &pending)?;
     Ok(Recovered::Undone { number })
+}
+
+/// Finishes what [`recover`] could not, which is a rollout that counts: its journal must not be lost.
+fn complete(meta: &Dir) -> Result<()> {
+    if let Some(pending) = read_journal(meta)? {
+        finish(meta, pending)?;
+    }
+    Ok(())
+}
+
+fn read_journal(meta: &Dir) -> Result<Option<Pending>> {
+    let bytes = match meta.read_file(PENDING, 1 << 30) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let pending = serde_json::from_slice(&bytes);
+    Ok(Some(pending.map_err(|source| ActivateError::Damaged { path: meta.join(PENDING), source })?))
 }
 
 /// Does what rollouts that counted had to leave, as far as it can be done now.

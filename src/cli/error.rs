@@ -118,6 +118,7 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
             Some("`git dist prune --keep 1` removes old versions".to_owned())
         }
         RolloutError::Lock(LockError::Held { .. }) => Some("try again when it is done".to_owned()),
+        RolloutError::Transform(source) => source.hint(),
         RolloutError::Project(source) => source.hint(),
         RolloutError::Target(source) => source.hint(),
         RolloutError::Outside(source) => source.hint(),

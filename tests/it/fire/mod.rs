@@ -3,6 +3,9 @@
 //! Whatever it is, every destination shows a whole old or a whole new version, no run is a success that was none, and
 //! the next run puts the rest right.
 
+mod crowd;
+mod full_disk;
+mod limits;
 mod output;
 mod signals;
 
