@@ -2,13 +2,14 @@
 
 use std::fs;
 
-use super::{commit, target};
-use crate::support::{Repo, Sandbox, skipped};
+use super::{commit, target, with_mounts};
+use crate::support::{Repo, Sandbox};
 
 /// Deploys on small filesystems, each with so much more room than what is deployed takes: `steps KIND FROM TO ARGUMENT..`
 /// prints a line for each with the exit code, what is active before and after, what became of `prune`, and of the next
 /// deploy. The root is at first a copy of `seed`.
 const STEPS: &str = r#"#!/bin/bash
+SEED=${DEPLOY_ROOT%root}seed
 kind=$1 from=$2 to=$3
 shift 3
 state() {
@@ -56,15 +57,8 @@ fn seed<'s>(sandbox: &'s Sandbox, more: &str) -> Repo<'s> {
 /// Runs the steps; `None` where nothing can be mounted.
 fn steps(sandbox: &Sandbox, repo: &Repo<'_>, arguments: &[&str]) -> Option<Vec<String>> {
     sandbox.script("steps", STEPS);
-    let mut command = sandbox.command("unshare", repo.path());
-    command.env("SEED", sandbox.path().join("seed"));
-    command.args(["--user", "--map-root-user", "--mount", "steps"]).args(arguments);
-    let run = sandbox.run(&mut command);
-    if run.snapshot().starts_with("exit code: 99") || run.stderr().contains("unshare") {
-        skipped(&format!("no filesystem can be mounted here: {}", run.stderr()));
-        return None;
-    }
-    let run = run.success();
+    let arguments = [&["steps"], arguments].concat();
+    let run = with_mounts(sandbox, repo, &arguments)?.success();
     Some(run.stdout().lines().map(ToOwned::to_owned).collect())
 }
 

@@ -3,10 +3,14 @@
 //! Whatever it is, every destination shows a whole old or a whole new version, no run is a success that was none, and
 //! the next run puts the rest right.
 
+mod clock;
 mod crowd;
 mod full_disk;
+mod kills;
 mod limits;
+mod lock;
 mod output;
+mod read_only;
 mod signals;
 
 use std::fs;
@@ -16,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Repo, Sandbox, Tree, tree};
+use crate::support::{Repo, Run, Sandbox, Tree, skipped, tree};
 
 /// Nothing here takes so long, on any machine.
 const LONG: Duration = Duration::from_mins(1);
@@ -60,6 +64,20 @@ fn send(child: &Child, signal: Signal) {
 fn end(child: Child) -> (Option<i32>, String) {
     let output = child.wait_with_output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Runs a command where it may mount filesystems, which it says with exit code 99 that it cannot; `None` then.
+fn with_mounts(sandbox: &Sandbox, repo: &Repo<'_>, arguments: &[&str]) -> Option<Run> {
+    let mut command = sandbox.command("unshare", repo.path());
+    command.args(["--user", "--map-root-user", "--mount"]).args(arguments);
+    let run = cfg!(target_os = "linux").then(|| sandbox.run(&mut command));
+    let can_mount =
+        |run: &Run| !run.snapshot().starts_with("exit code: 99") && !run.stderr().contains("unshare");
+    let run = run.filter(can_mount);
+    if run.is_none() {
+        skipped("no filesystem can be mounted here");
+    }
+    run
 }
 
 /// The deployment root but for the name of the lock's last holder.
