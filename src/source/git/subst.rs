@@ -15,6 +15,10 @@ use super::repository::git_command;
 use super::{GitError, Result, Revision};
 use crate::door;
 
+/// What keeps git from looking at signatures: `false` finds none good.
+const NO_PROGRAMS: [&str; 4] =
+    ["gpg.program=false", "gpg.openpgp.program=false", "gpg.ssh.program=false", "gpg.x509.program=false"];
+
 /// Expands placeholders for one commit. git itself formats: it owns that language, and each distinct
 /// format is asked for once.
 #[derive(Debug)]
@@ -64,6 +68,8 @@ impl Subst {
         let mut command = git_command(&self.git_dir);
         command
             .args(["--bare", "-c", "core.abbrev=auto", "-c", "mailmap.file=", "-c", &mailmap])
+            // `%G?` would start a program of this host on what anybody may have written, to say what the host thinks.
+            .args(NO_PROGRAMS.iter().flat_map(|setting| ["-c", setting]))
             .args(["rev-list", "-1", "--no-color", &format!("--encoding={}", self.encoding)])
             .arg(std::ffi::OsStr::from_bytes(&argument))
             .arg(self.commit.to_string());
