@@ -5,6 +5,7 @@
 //! configuration of the host does not decide bytes, and every tree is treated as hostile.
 
 mod attributes;
+mod config;
 mod content;
 mod count;
 mod encoding;
@@ -18,7 +19,9 @@ mod revision;
 mod snapshot;
 mod submodule;
 mod subst;
+mod tag;
 
+pub use config::{Setting, boolean, settings_in};
 pub use content::GitContents;
 pub use count::CommitCount;
 pub use error::{GitError, Result};
@@ -29,3 +32,4 @@ pub use object::{BlobHasher, TreeEntry, blob_id, tree_id};
 pub use repository::Repository;
 pub use revision::{Ancestry, Author, Revision};
 pub use snapshot::{Mode, Node, Snapshot};
+pub use tag::{AskedTag, TagObject};

@@ -5,7 +5,7 @@ use gix::ObjectId;
 use gix::prelude::FindExt as _;
 
 use super::repository::beyond_not_found;
-use super::{GitError, Repository, Result};
+use super::{AskedTag, GitError, Repository, Result};
 use crate::spelling::nearest;
 
 /// A commit, pinned: every later read of a run goes through its ids.
@@ -27,6 +27,8 @@ pub struct Revision {
     pub encoding: Option<String>,
     /// The branch that was checked out when `HEAD` was asked for.
     pub branch: Option<String>,
+    /// The annotated tag that was asked for, if it was one.
+    pub tag: Option<AskedTag>,
 }
 
 /// Who wrote a commit.
@@ -69,7 +71,7 @@ impl Repository {
     /// # Errors
     /// When it names no commit, or when objects are missing.
     pub fn resolve(&self, asked: &str) -> Result<Revision> {
-        let commit = self.commit_id(asked)?;
+        let (commit, tag) = self.pin(asked)?;
         let data = self.commit_data(commit)?;
         let missing =
             |source| GitError::CorruptObject { what: format!("commit `{asked}`"), id: commit, source };
@@ -88,6 +90,7 @@ impl Repository {
             subject: parsed.message().summary().to_str_lossy().into(),
             encoding: parsed.encoding.map(|name| name.to_str_lossy().into()),
             branch: if asked == "HEAD" { self.branch() } else { None },
+            tag,
         })
     }
 
@@ -132,23 +135,30 @@ impl Repository {
         Ok(count)
     }
 
-    fn commit_id(&self, asked: &str) -> Result<ObjectId> {
-        if !self.refs_need_git() {
-            match self.local.rev_parse_single(asked) {
-                Ok(id) => return self.peel(asked, id.detach()),
-                Err(_) if asked == "HEAD" && self.local.head().is_ok_and(|head| head.is_unborn()) => {
-                    return Err(GitError::Unborn { path: self.place() });
-                }
-                // What gix cannot read, git may: `main@{yesterday}`, `:/text`.
-                Err(source) => return self.commit_id_by_git(asked).or(Err(self.unknown(asked, source))),
-            }
+    /// The commit that `asked` leads to, and the tag that it names.
+    fn pin(&self, asked: &str) -> Result<(ObjectId, Option<AskedTag>)> {
+        if self.refs_need_git() {
+            return self.pin_by_git(asked);
         }
-        self.commit_id_by_git(asked)
+        match self.local.rev_parse(asked) {
+            Ok(spec) => {
+                let reference = spec.first_reference().map(|reference| reference.name.to_string());
+                let Some(id) = spec.single() else { return Err(self.no_such_revision(asked, None)) };
+                self.peel(asked, id.detach(), reference)
+            }
+            Err(_) if asked == "HEAD" && self.local.head().is_ok_and(|head| head.is_unborn()) => {
+                Err(GitError::Unborn { path: self.place() })
+            }
+            // What gix cannot read, git may: `main@{yesterday}`, `:/text`.
+            Err(source) => self.pin_by_git(asked).or(Err(self.unknown(asked, source))),
+        }
     }
 
-    fn commit_id_by_git(&self, asked: &str) -> Result<ObjectId> {
-        let commit = format!("{asked}^{{commit}}");
-        let printed = match self.git(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]) {
+    fn pin_by_git(&self, asked: &str) -> Result<(ObjectId, Option<AskedTag>)> {
+        let parse = |options: &[&str]| {
+            self.git(&[&["rev-parse", "--verify", "--quiet"], options, &["--end-of-options", asked]].concat())
+        };
+        let printed = match parse(&[]) {
             Ok(printed) => printed,
             // Quiet about a revision that is none; what it does say (an ambiguous id) is worth repeating.
             Err(GitError::Command { stderr, .. }) => {
@@ -158,10 +168,14 @@ impl Repository {
             }
             Err(error) => return Err(error),
         };
-        ObjectId::from_hex(printed.trim().as_bytes()).map_err(|source| GitError::Other {
+        let id = ObjectId::from_hex(printed.trim().as_bytes()).map_err(|source| GitError::Other {
             act: format!("read what `git rev-parse` printed for `{asked}`"),
             source,
-        })
+        })?;
+        let reference = parse(&["--symbolic-full-name"]).ok();
+        let reference =
+            reference.map(|name| name.trim_end().to_owned()).filter(|name| name.starts_with("refs/"));
+        self.peel(asked, id, reference)
     }
 
     fn unknown(&self, asked: &str, source: gix::Error) -> GitError {
@@ -185,25 +199,35 @@ impl Repository {
         nearest(asked, names.iter().map(String::as_str)).map(ToOwned::to_owned)
     }
 
-    /// Follows annotated tags to the commit.
-    fn peel(&self, asked: &str, id: ObjectId) -> Result<ObjectId> {
+    /// Follows annotated tags from the object that `reference` names, or `asked` by its id, to the commit.
+    fn peel(
+        &self,
+        asked: &str,
+        id: ObjectId,
+        reference: Option<String>,
+    ) -> Result<(ObjectId, Option<AskedTag>)> {
         let object = self.local.find_object(id).map_err(|source| self.unknown(asked, source))?;
+        let tag = (object.kind == gix::objs::Kind::Tag).then_some(AskedTag { id, reference });
         let commit =
             object.peel_to_kind(gix::objs::Kind::Commit).map_err(|source| self.unknown(asked, source))?;
-        Ok(commit.id)
+        Ok((commit.id, tag))
     }
 
-    fn commit_data(&self, id: ObjectId) -> Result<Vec<u8>> {
+    /// The bytes of a commit, which are those that its id names.
+    ///
+    /// # Errors
+    /// When it is missing, or its bytes do not match its id.
+    pub fn commit_data(&self, id: ObjectId) -> Result<Vec<u8>> {
+        self.object_data(id, &format!("commit {id}"))
+    }
+
+    /// The bytes of an object that is `what` to the reader.
+    pub(super) fn object_data(&self, id: ObjectId, what: &str) -> Result<Vec<u8>> {
         let mut buffer = Vec::new();
-        let what = || format!("commit {id}");
-        let found = self.local.objects.find(&id, &mut buffer);
-        let kind =
-            found.map_err(|source| GitError::CorruptObject { what: what(), id, source: Some(source) })?.kind;
+        let corrupt = |source| GitError::CorruptObject { what: what.to_owned(), id, source };
+        let kind = self.local.objects.find(&id, &mut buffer).map_err(|source| corrupt(Some(source)))?.kind;
         let matches =
             gix::objs::compute_hash(self.hash_kind(), kind, &buffer).is_ok_and(|actual| actual == id);
-        if !matches {
-            return Err(GitError::CorruptObject { what: what(), id, source: None });
-        }
-        Ok(buffer)
+        if matches { Ok(buffer) } else { Err(corrupt(None)) }
     }
 }
