@@ -23,6 +23,7 @@ pub mod plan;
 pub mod project;
 pub mod rollout;
 pub mod root;
+pub mod signature;
 pub mod source;
 pub mod spelling;
 pub mod stage;

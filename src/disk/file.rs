@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use rustix::fs::{self, Mode, Timespec, Timestamps};
 
@@ -22,6 +23,11 @@ impl NewFile {
     /// When the disk is full or fails.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         door::write(&self.file, &self.path, bytes).map_err(failed("write", &self.path))
+    }
+
+    /// The file as what a program writes to.
+    pub fn into_output(self) -> Stdio {
+        self.file.into()
     }
 
     /// Sets the modification time, in whole seconds since 1970.
