@@ -12,7 +12,9 @@ use crate::door;
 use crate::hook;
 use crate::inventory::Inventory;
 use crate::project::{self, Opening, Project};
+use crate::rollout;
 use crate::root::Root;
+use crate::signature;
 use crate::spelling::counted;
 use crate::stage::STAGING;
 use crate::version::Link;
@@ -63,6 +65,9 @@ pub fn examine(start: &Path, process: &BTreeMap<String, OsString>) -> Vec<Findin
             findings.installed(&root, project.as_ref());
         }
         Err(error) => findings.bad("root", chain(&error), error.hint()),
+    }
+    if let Some(project) = &project {
+        findings.signatures(project);
     }
     findings.hooks(start);
     findings.0
@@ -222,6 +227,41 @@ impl Findings {
             }
         }
         self.good("deployed", format!("{} active", counted(active, "destination")));
+    }
+
+    fn signatures(&mut self, project: &Project) {
+        match rollout::admit(project) {
+            Ok(admitted) => match (admitted.demand(), admitted.signature()) {
+                (Some(_), Some(signature)) => {
+                    self.good("signatures", format!("{} is signed by {signature}", project.base));
+                }
+                _ => return,
+            },
+            Err(error) => {
+                let hint = match &error {
+                    rollout::RolloutError::NotSigned { source, .. } => source.hint(),
+                    _ => None,
+                };
+                self.doubtful(
+                    "signatures",
+                    format!("{} is not deployed: {}", project.base, chain(&error)),
+                    hint,
+                );
+            }
+        }
+        let Some(repository) = project.repository() else { return };
+        let signers = repository
+            .settings()
+            .map_err(Into::into)
+            .and_then(|all| signature::Signers::read(repository, &all));
+        match signers {
+            Ok(signers) => {
+                for finding in signature::examine(&signers) {
+                    self.bad("signatures", finding.message, finding.hint);
+                }
+            }
+            Err(error) => self.bad("signatures", chain(&error), error.hint()),
+        }
     }
 
     fn hooks(&mut self, start: &Path) {

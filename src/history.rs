@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Dir, LogFile};
 use crate::plan::Kind;
+use crate::signature::Signature;
 use crate::version::{Destination, VersionName};
 
 /// Name of the log in the root's own folder.
@@ -46,6 +47,9 @@ pub struct Rollout {
     /// Path of the manifest in the repository, if it is that which asks for these destinations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
+    /// Who signed the commit, or the tag that was asked for, where signatures are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
     /// What failed, if the rollout was undone: nothing stayed changed but the marks of its versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<String>,
@@ -231,6 +235,7 @@ mod tests {
             revision: None,
             commit: None,
             manifest: None,
+            signature: None,
             undone: None,
             items: vec![Change {
                 target: "tool".into(),

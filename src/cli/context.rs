@@ -74,13 +74,18 @@ impl<'p> Context<'p> {
 
     /// The project that `opening` asks for.
     pub(super) fn project(&self, opening: Opening<'_>) -> Result<Project, CliError> {
+        let project = self.open(opening)?;
+        self.keep_log(&project.environment);
+        Ok(project)
+    }
+
+    /// As [`Context::project`], without keeping the log that its environment asks for.
+    pub(super) fn open(&self, opening: Opening<'_>) -> Result<Project, CliError> {
         if !opening.start.is_dir() {
             let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
             return Err(CliError::Directory { path: opening.start.to_owned(), source });
         }
-        let project = Project::open(opening, &self.process)?;
-        self.keep_log(&project.environment);
-        Ok(project)
+        Ok(Project::open(opening, &self.process)?)
     }
 
     /// Says what is doubtful in manifest and environment: where they decide what happens, or with `-v`.

@@ -14,7 +14,7 @@ use crate::log_file::Level;
 use crate::manifest::Manifest;
 use crate::plan::{Action, Consent, Item, Kind};
 use crate::project::{Opening, Project};
-use crate::rollout::{DeployRequest, Prepared, Report, RolloutError, Session, plan_deploy};
+use crate::rollout::{Admitted, DeployRequest, Prepared, Report, RolloutError, Session, admit, plan_deploy};
 use crate::spelling::nearest;
 use crate::version::VersionName;
 
@@ -35,7 +35,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<u8, CliEr
         // `--source P --dest P` needs no manifest.
         otherwise: arguments.source.as_ref().and(arguments.destination.as_ref()).map(|_| Manifest::empty()),
     };
-    let project = context.project(opening)?;
+    let project = context.open(opening)?;
+    // What an unsigned revision says does not even decide where the log is.
+    let project = admit(&project)?;
+    context.keep_log(&project.environment);
     context.tell_doubts(&project);
     let request = DeployRequest {
         targets: arguments.targets.clone(),
@@ -82,7 +85,7 @@ fn absolute_destination(text: &str) -> String {
 /// Plans, asks where something is in the way, and carries out.
 pub(super) fn deploy(
     context: &Context<'_>,
-    project: &Project,
+    project: &Admitted<'_>,
     mut request: DeployRequest,
 ) -> Result<u8, CliError> {
     let printer = context.printer;
@@ -92,6 +95,7 @@ pub(super) fn deploy(
     }
     let snapshot = project.snapshot();
     let mut prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
+    project.check(&prepared)?;
     tell_missing(printer, &prepared);
     if context.global.dry_run {
         return show_plan(printer, project, &prepared, &request);
@@ -104,6 +108,7 @@ pub(super) fn deploy(
         return Err(RolloutError::Refused(refused).into());
     }
     if !prepared.plan.is_change() && refused.is_empty() {
+        project.settle(&context.bar())?;
         return nothing_to_do(printer, project, &prepared, context.global.verbose > 0);
     }
     let report = {
@@ -232,6 +237,9 @@ pub(super) fn show_items(printer: &Printer, report: &Report) -> Result<(), CliEr
     }
     for (destination, version) in &report.pruned {
         printer.talk(format!("pruned {} of {}", version.tail(), Shown(destination)));
+    }
+    if let Some(left_out) = &report.left_out {
+        printer.warn(left_out, Some("run what they do yourself"));
     }
     for warning in &report.warnings {
         printer.warn(warning, Some("the next run tries again"));

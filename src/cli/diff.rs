@@ -8,8 +8,9 @@ use super::deploy::item_line;
 use super::error::{CliError, DIFFERENT, DONE};
 use super::json;
 use super::printer::Tone;
+use crate::causes::chain;
 use crate::plan::Consent;
-use crate::rollout::{Change, DeployRequest, plan_deploy};
+use crate::rollout::{Change, DeployRequest, admit, plan_deploy};
 
 pub(super) fn run(context: &Context<'_>, arguments: &Diff) -> Result<u8, CliError> {
     let printer = context.printer;
@@ -60,6 +61,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &Diff) -> Result<u8, CliErro
         if !is_different {
             printer.talk("a deploy would change nothing");
         }
+    }
+    if let Err(error) = admit(&project) {
+        let error = CliError::from(error);
+        printer.warn(format!("a deploy would be refused: {}", chain(&error)), error.hint().as_deref());
     }
     Ok(if is_different && arguments.exit_code { DIFFERENT } else { DONE })
 }

@@ -122,6 +122,7 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
         RolloutError::Project(source) => source.hint(),
         RolloutError::Target(source) => source.hint(),
         RolloutError::Outside(source) => source.hint(),
+        RolloutError::NotSigned { source, .. } => source.hint(),
         RolloutError::Verify { source, .. } | RolloutError::After { source, .. } => source.hint(),
         RolloutError::Inventory(source) => source.hint(),
         RolloutError::NotYours { .. } => {

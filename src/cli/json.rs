@@ -64,7 +64,7 @@ pub(super) fn report(report: &Report, revision: Option<(&str, &str)>) -> Value {
         "commit": revision.map(|(_, commit)| commit),
         "items": report.items.iter().map(item).collect::<Vec<_>>(),
         "pruned": pruned,
-        "warnings": report.warnings,
+        "warnings": report.warnings.iter().chain(&report.left_out).collect::<Vec<_>>(),
     })
 }
 

@@ -72,6 +72,9 @@ fn headline(printer: &Printer, rollout: &Rollout) -> String {
     if let Some(why) = &rollout.why {
         line.push_str(&printer.paint(format!("  \"{why}\""), Tone::Plain));
     }
+    if let Some(signature) = &rollout.signature {
+        line.push_str(&printer.paint(format!("  signed by {signature}"), Tone::Plain));
+    }
     if let Some(undone) = &rollout.undone {
         line.push_str(&printer.paint(format!("  UNDONE: {undone}"), Tone::Bad));
     }

@@ -101,6 +101,9 @@ fn version_cells(stored: &Stored, link: &Link, with_commit: bool) -> Vec<(String
     if with_commit {
         cells.push((record.author.clone(), Tone::Plain));
         cells.push((record.subject.clone(), Tone::Plain));
+        if let Some(signature) = &record.signature {
+            cells.push((format!("signed by {signature}"), Tone::Plain));
+        }
     }
     if record.is_bad() {
         let reason = record.reason.as_deref().unwrap_or("no reason given");

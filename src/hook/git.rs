@@ -127,14 +127,6 @@ impl Repository {
         Ok(id.map(|id| String::from_utf8_lossy(&id).into_owned()))
     }
 
-    /// What git says against the signature of a commit; none if it is good. Replace refs do not count: whoever pushes
-    /// could push those too.
-    pub(super) fn lacks_signature(&self, commit: &str) -> Result<Option<String>, Error> {
-        let output = self.output(&["--no-replace-objects", "verify-commit", commit].map(OsString::from))?;
-        let said = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
-        Ok((!output.status.success()).then_some(said))
-    }
-
     /// The directory git takes hooks from, `core.hooksPath` included, as an absolute path.
     pub(super) fn hooks_dir(&self) -> Result<PathBuf, Error> {
         let dir = self.git(["rev-parse", "--git-path", "hooks"])?;

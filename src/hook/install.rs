@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::disk::Dir;
 use crate::project::MANIFEST;
 use crate::root;
+use crate::signature::REQUIRED;
 
 use super::hook_file::{HookFile, Step};
 use super::settings::{add, set, set_all, unset};
@@ -26,6 +27,8 @@ pub struct Options {
     pub on: BTreeSet<Widening>,
     /// Let the manifest's commands run from a hook. False leaves an earlier permission as it is.
     pub allow_commands: bool,
+    /// Let hooks deploy only what is signed. False leaves an earlier demand as it is.
+    pub require_signed: bool,
     /// The folders that hooks may write to where `dist.root` does not say so yet: those that are deployed to now.
     pub present_roots: Vec<PathBuf>,
     /// More of them.
@@ -168,6 +171,7 @@ pub fn install(repository: &Repository, options: &Options) -> Result<Report, Err
             targets: targets.clone(),
             on: on.clone(),
             allow_commands: before.allow_commands || options.allow_commands,
+            require_signed: before.require_signed || options.require_signed,
             roots: before.roots.iter().chain(&new_roots).cloned().collect(),
             ..before.clone()
         };
@@ -279,6 +283,9 @@ fn write_settings(
     }
     if options.allow_commands && !before.allow_commands {
         set(repository, "dist.allowCommands", "true")?;
+    }
+    if options.require_signed && !before.require_signed {
+        set(repository, REQUIRED, "true")?;
     }
     Ok(())
 }

@@ -86,18 +86,6 @@ pub struct Outcome {
     pub hint: Option<String>,
 }
 
-impl Outcome {
-    fn unsigned(commit: &str, said: String) -> Self {
-        Self {
-            kind: OutcomeKind::Refused,
-            exit_code: 1,
-            summary: "it has no good signature, as `dist.requireSigned` asks for".to_owned(),
-            detail: said,
-            hint: Some(format!("`git verify-commit {commit}` says more")),
-        }
-    }
-}
-
 /// What [`run`] did.
 #[derive(Debug)]
 pub struct Ran {
@@ -173,13 +161,7 @@ pub fn run(
                 roots: facts.settings.roots,
             };
             keep(&Record::now(RecordedResult::Started, "not finished").about(branch, commit), None);
-            let unsigned =
-                if facts.settings.require_signed { repository.lacks_signature(commit) } else { Ok(None) };
-            let outcome = match unsigned {
-                Ok(None) => deploy(&request),
-                Ok(Some(said)) => Outcome::unsigned(commit, said),
-                Err(error) => Outcome::unsigned(commit, chain(&error)),
-            };
+            let outcome = deploy(&request);
             // What a command printed may follow the first line.
             let (first, rest) = outcome.summary.split_once('\n').unwrap_or((&outcome.summary, ""));
             let record = Record::now(outcome.kind.recorded(), first).about(branch, commit);

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Repository};
 use crate::disk::on_disk;
+use crate::signature::REQUIRED;
+use crate::source::git;
 
 /// An event beyond merges that deploys too (`--on`, `dist.on`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,7 +40,7 @@ pub struct Settings {
     pub targets: Vec<String>,
     /// `dist.manifest`: the path of the manifest in the repository. None: `dist.json` at its top.
     pub manifest: Option<String>,
-    /// `dist.requireSigned`: the tip must have a signature that `git verify-commit` accepts.
+    /// `dist.requireSigned`: the tip must have a good signature.
     pub require_signed: bool,
     /// `dist.auto`: `false` turns the hooks off without removing them.
     pub auto: bool,
@@ -106,7 +108,8 @@ impl Settings {
                 "dist.manifest" => {
                     settings.manifest = value.filter(|path| !path.is_empty()).map(str::to_owned);
                 }
-                "dist.requiresigned" => settings.require_signed = boolean("dist.requireSigned", value)?,
+                // None takes back what another one asks for.
+                "dist.requiresigned" => settings.require_signed |= boolean(REQUIRED, value)?,
                 "dist.auto" => settings.auto = boolean("dist.auto", value)?,
                 "dist.on" => settings.on.extend(widening(value.unwrap_or_default())?),
                 _ => {}
@@ -167,17 +170,13 @@ fn widening(value: &str) -> Result<Option<Widening>, Error> {
     }
 }
 
-/// A boolean as git-config(1) reads it: a key alone is true, an empty value false.
 fn boolean(key: &'static str, value: Option<&str>) -> Result<bool, Error> {
-    let Some(value) = value else { return Ok(true) };
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" => Ok(true),
-        "" | "false" | "no" | "off" => Ok(false),
-        word => match word.parse::<i64>() {
-            Ok(number) => Ok(number != 0),
-            Err(_) => Err(Error::Setting { key, value: value.to_owned(), expected: "a boolean" }),
-        },
-    }
+    let expected = "a boolean";
+    git::boolean(value).ok_or_else(|| Error::Setting {
+        key,
+        value: value.unwrap_or_default().to_owned(),
+        expected,
+    })
 }
 
 #[cfg(test)]

@@ -119,6 +119,11 @@ impl Manifest {
         target.options.over(&self.options).settings()
     }
 
+    /// True if a target asks for signatures. They are about a whole revision, so that one is enough.
+    pub fn requires_signature(&self) -> bool {
+        self.targets.values().any(|target| self.settings_of(target).require_signed)
+    }
+
     /// The steps of a target in the order in which they run.
     ///
     /// As in distman: a target without a `pipeline` has no steps. With one, a step replaces the

@@ -46,7 +46,7 @@ pub struct Options {
     /// What to do with submodules.
     #[schemars(extend("default" = "error"))]
     pub submodules: Option<Submodules>,
-    /// Whether only commits with a good signature are deployed.
+    /// Whether only what somebody signed whom this machine allows is deployed. One target that says so is enough.
     #[schemars(extend("default" = false))]
     pub require_signed: Option<bool>,
     /// How destinations are switched.
@@ -143,7 +143,7 @@ pub struct Settings {
     pub ignore_missing: bool,
     /// What to do with submodules.
     pub submodules: Submodules,
-    /// Whether only commits with a good signature are deployed.
+    /// Whether only what somebody signed whom this machine allows is deployed.
     pub require_signed: bool,
     /// How destinations are switched.
     pub switch: Switch,

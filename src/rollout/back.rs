@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Events, Report, Result, RolloutError, Session, Switch};
+use super::{Events, Report, Result, RolloutError, Session, Switch, admit};
+use crate::causes::chain;
 use crate::history::History;
 use crate::inventory::{Installed, Inventory, InventoryError, Look};
 use crate::plan::{self, Action, Asked, Back, Item, Kind, Plan, Refusal};
@@ -171,11 +172,31 @@ fn decide(
     }
 }
 
+/// The project whose `after` commands follow the plan, or why they do not: going back is to what was accepted once, but
+/// the commands are those of the revision at hand.
+fn commands<'p>(project: Option<&'p Project>, items: &[Item]) -> (Option<&'p Project>, Option<String>) {
+    let Some(project) = project else { return (None, None) };
+    let runs = |item: &Item| {
+        let spec = project.manifest.targets.get(&item.target);
+        item.action.is_switch() && spec.is_some_and(|spec| !spec.after.is_empty())
+    };
+    if !items.iter().any(runs) {
+        return (Some(project), None);
+    }
+    match admit(project) {
+        Ok(_) => (Some(project), None),
+        Err(error) => {
+            (None, Some(format!("`after` commands of {} were left out: {}", project.base, chain(&error))))
+        }
+    }
+}
+
 /// Carries `choice` out for the destinations `selected` of `inventory`, under the lock of `root`: what was planned
 /// before may be stale.
 ///
 /// # Errors
-/// When an item is refused, the disk says no or an `after` command fails; nothing is changed then.
+/// When an item is refused, the disk says no or an `after` command fails; nothing is changed then. A prune goes by what
+/// dist.json says, which must be signed where that is asked for.
 pub fn carry_out(
     root: &Root,
     inventory: &mut Inventory,
@@ -184,6 +205,9 @@ pub fn carry_out(
     (choice, why): (&Choice, Option<&str>),
     events: &dyn Events,
 ) -> Result<Report> {
+    if let (Choice::Prune { .. }, Some(project)) = (choice, project) {
+        admit(project)?;
+    }
     let session = Session::begin(root, choice.kind(), events)?;
     inventory.renew(session.history.clone());
     let Chosen { plan, .. } = plan_choice(inventory, selected, choice, why)?;
@@ -196,5 +220,7 @@ pub fn carry_out(
         author: project.and_then(|project| project.manifest.author.clone()),
         ..Switch::default()
     };
-    session.switch(project, plan.kind, plan.items, &[], &about, events)
+    let (project, left_out) = commands(project, &plan.items);
+    let report = session.switch(project, plan.kind, plan.items, &[], &about, events)?;
+    Ok(Report { left_out, ..report })
 }

@@ -3,6 +3,7 @@
 //! There is one road. A deploy plans, stages and completes versions; then it, like rollback, use, reset and
 //! delete, goes through [`Session::switch`]: journal, links, history, dist info, change stamp, prune.
 
+mod admission;
 mod after;
 mod back;
 mod commands;
@@ -17,6 +18,7 @@ mod unattended;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use admission::{Admitted, Demand, admit};
 pub use back::{Choice, Chosen, carry_out, plan_choice, select};
 pub use commands::{CheckError, commands_of};
 pub use confine::OutsideError;
@@ -34,6 +36,8 @@ use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::plan::{Item, Kind, Plan};
 use crate::project::ProjectError;
+use crate::root::SignedOnlyError;
+use crate::signature::SignatureError;
 use crate::source::SourceError;
 use crate::source::git::GitError;
 use crate::stage::StageError;
@@ -133,6 +137,18 @@ pub enum RolloutError {
         /// What it runs, in words.
         commands: Vec<String>,
     },
+    /// Only what is signed may be deployed, and this does not count as signed; nothing was changed.
+    #[error("refused: {demand} asks for a good signature")]
+    NotSigned {
+        /// What asks for it.
+        demand: Demand,
+        /// Why it does not count.
+        #[source]
+        source: SignatureError,
+    },
+    /// It is not known what asks for signatures.
+    #[error(transparent)]
+    SignedOnly(#[from] SignedOnlyError),
     /// It would write where nobody allowed it, and nobody is there to allow it; nothing was changed.
     #[error(transparent)]
     Outside(#[from] OutsideError),
@@ -217,6 +233,8 @@ pub struct Report {
     pub recovered: Recovered,
     /// What went wrong after the rollout counted, and is left to the next run.
     pub warnings: Vec<String>,
+    /// Why `after` commands did not run, if they had to be left out.
+    pub left_out: Option<String>,
 }
 
 impl Report {
@@ -229,6 +247,7 @@ impl Report {
             pruned: Vec::new(),
             recovered: Recovered::Nothing,
             warnings: Vec::new(),
+            left_out: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::lock::{Holder, Lock, LockError, Patience};
 use crate::plan::{Action, Item, Kind, beyond_keep};
 use crate::project::Project;
 use crate::root::{Root, bump_epoch};
+use crate::signature::Signature;
 use crate::stage::{self, CompleteVersion, remove_version};
 use crate::version::{Destination, Link, Record, Shelves, VersionName};
 
@@ -51,6 +52,8 @@ pub struct Switch {
     pub commit: Option<String>,
     /// Path of the manifest in the repository, if it is that which asks for these destinations.
     pub manifest: Option<String>,
+    /// Who signed what is deployed, if that was asked for.
+    pub signature: Option<Signature>,
     /// Who answers for the deployment, for dist info.
     pub author: Option<String>,
     /// For each target whose destinations are pruned afterwards: how many good versions are kept besides the
@@ -182,6 +185,7 @@ impl Session {
             pruned: Vec::new(),
             recovered: self.recovered.clone(),
             warnings: Vec::new(),
+            left_out: None,
         };
         if work.changes.is_empty() {
             return Ok(report);
@@ -267,6 +271,7 @@ impl Session {
             revision: about.revision.clone(),
             commit: about.commit.clone(),
             manifest: about.manifest.clone(),
+            signature: about.signature.clone(),
             undone: None,
             items,
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::commands::commands_of;
 use super::confine::Confinement;
-use super::{DeployRequest, Events, Report, Result, RolloutError, Session, plan_deploy};
+use super::{Admitted, DeployRequest, Events, Report, Result, RolloutError, Session, plan_deploy};
 use crate::plan::Kind;
 use crate::project::Project;
 use crate::target::{self, Missing};
@@ -47,7 +47,7 @@ impl Permissions {
 /// [`RolloutError::Outside`] if the root or a destination is not among the folders that `permissions` names;
 /// [`RolloutError::Commands`] if a target runs commands and may not; otherwise as a deploy.
 pub fn deploy_unattended(
-    project: &Project,
+    project: &Admitted<'_>,
     request: &DeployRequest,
     permissions: &Permissions,
     is_still_wanted: &dyn Fn() -> bool,
@@ -63,12 +63,14 @@ pub fn deploy_unattended(
     Session::settle(&root, Kind::Deploy, events)?;
     let snapshot = project.snapshot();
     let prepared = plan_deploy(project, snapshot.as_ref(), &request)?;
+    project.check(&prepared)?;
     confinement.check_items(&prepared.plan.items)?;
     let refused = prepared.refused(&request);
     if !refused.is_empty() {
         return Err(RolloutError::Refused(refused));
     }
     if !prepared.plan.is_change() {
+        project.settle(events)?;
         let report = prepared.nothing_to_do(project);
         return Ok(Some(Unattended { report, missing: prepared.missing }));
     }

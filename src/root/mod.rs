@@ -1,6 +1,7 @@
 //! The deployment root and its own folder, `.distman`: lock, history, journal and change stamp.
 
 mod allowed;
+mod signed_only;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::disk::{self, Dir, DiskError, Kind};
 
 pub use allowed::{AllowedRoots, resolved};
+pub use signed_only::{SignedOnly, SignedOnlyError};
 
 /// A deployment root.
 #[derive(Clone, Debug, PartialEq, Eq)]

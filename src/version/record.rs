@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Dir};
+use crate::signature::Signature;
 
 /// The record of one version, kept as `.<version>.json` beside it.
 ///
@@ -34,6 +35,9 @@ pub struct Record {
     pub author: String,
     /// First line of the commit message.
     pub subject: String,
+    /// Who signed the commit, or the tag it was deployed as, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
     /// Mode of the version itself as git writes it: `040000` for a directory.
     pub mode: String,
     /// Id of the source in the repository, before any conversion.

@@ -21,6 +21,7 @@ mod least_power;
 mod log_file;
 mod manual;
 mod sandbox;
+mod signed;
 mod support;
 mod together;
 mod transform;

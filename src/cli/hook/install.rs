@@ -14,6 +14,7 @@ use crate::hook::{self, Options, Report, Settings, Widening};
 use crate::project::{MANIFEST, Project, ProjectError};
 use crate::rollout::{RolloutError, commands_of};
 use crate::root::{self, AllowedRoots};
+use crate::signature::REQUIRED;
 use crate::source::git::GitError;
 use crate::target;
 
@@ -41,6 +42,7 @@ pub(super) fn install(context: &Context<'_>, arguments: Install) -> Result<u8, C
         manifest: project.as_ref().map(manifest_path),
         on: arguments.on.into_iter().map(Widening::from).collect(),
         allow_commands,
+        require_signed: project.as_ref().is_some_and(|project| project.manifest.requires_signature()),
         present_roots: present_roots.clone(),
         roots,
         binary: hook::own_binary()?,
@@ -53,6 +55,9 @@ pub(super) fn install(context: &Context<'_>, arguments: Install) -> Result<u8, C
         let roots = report.settings.roots.iter().map(|root| format!("`{}`", Shown(root)));
         let roots: Vec<String> = roots.collect();
         printer.talk(format!("hooks may write to {}, and nowhere else", roots.join(", ")));
+    }
+    if report.settings.require_signed {
+        printer.talk(format!("hooks deploy only what is signed (`{REQUIRED}`)"));
     }
     warn_of_other_roots(printer, &present_roots, &report.settings);
     if is_dry {

@@ -10,7 +10,9 @@ use crate::cli::error::{CliError, DONE, FAILED, USAGE};
 use crate::hook::{self, Outcome, OutcomeKind, Request};
 use crate::plan::{Action, Consent, Item};
 use crate::project::{Project, ProjectError};
-use crate::rollout::{DeployRequest, Permissions, RolloutError, Unattended, deploy_unattended, refusal};
+use crate::rollout::{
+    DeployRequest, Permissions, RolloutError, Unattended, admit, deploy_unattended, refusal,
+};
 
 pub(super) fn run(context: &Context<'_>, arguments: &Run) -> Result<u8, CliError> {
     let mut call = arguments.call.iter().map(|word| word.to_string_lossy().into_owned());
@@ -59,8 +61,9 @@ fn attempt(context: &Context<'_>, request: &Request) -> Result<(Project, Option<
         &context.process,
     )?;
     let permissions = Permissions { commands: request.allow_commands, roots: request.roots.clone() };
-    // The log is a file that the environment of the commit names.
+    // The root and the log are files that the environment of the commit names.
     permissions.check(&project)?;
+    let admitted = admit(&project)?;
     context.keep_log(&project.environment);
     let wanted = DeployRequest {
         targets: request.targets.clone(),
@@ -71,7 +74,7 @@ fn attempt(context: &Context<'_>, request: &Request) -> Result<(Project, Option<
     // Where git cannot tell, the commit that the hook was called for is as good as any.
     let is_still_wanted = || request.is_still_tip().unwrap_or(true);
     let bar = context.bar();
-    let done = deploy_unattended(&project, &wanted, &permissions, &is_still_wanted, &bar)?;
+    let done = deploy_unattended(&admitted, &wanted, &permissions, &is_still_wanted, &bar)?;
     if let Some(done) = &done {
         note_changes(context.printer, &done.report.items);
     }
@@ -143,7 +146,10 @@ fn failed(error: &CliError) -> Outcome {
     let kind = match error {
         CliError::Project(ProjectError::NoManifest { .. }) => OutcomeKind::Skipped,
         CliError::Rollout(
-            RolloutError::Refused(_) | RolloutError::Commands { .. } | RolloutError::Outside(_),
+            RolloutError::Refused(_)
+            | RolloutError::Commands { .. }
+            | RolloutError::Outside(_)
+            | RolloutError::NotSigned { .. },
         ) => OutcomeKind::Refused,
         _ => OutcomeKind::Failed,
     };

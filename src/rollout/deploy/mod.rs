@@ -7,7 +7,7 @@ mod workshop;
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Events, Report, Result, RolloutError, Session, Switch};
+use super::{Admitted, Events, Report, Result, RolloutError, Session, Switch};
 use crate::manifest::{self, Manifest, TargetSpec};
 use crate::plan::{Action, Consent, Item, Kind, Plan, Refusal};
 use crate::project::Project;
@@ -121,7 +121,6 @@ fn check_supported(project: &Project, name: &str) -> Result<()> {
     let settings = project.manifest.settings_of(spec);
     let what = match settings.from {
         manifest::Source::Upstreams(_) => "an address in the option `from`",
-        _ if settings.require_signed => "the option `require_signed`",
         _ => return Ok(()),
     };
     Err(RolloutError::Unsupported { target: name.to_owned(), what: what.to_owned() })
@@ -140,6 +139,11 @@ fn spec_of<'p>(project: &'p Project, item: &target::Item) -> Option<&'p TargetSp
 }
 
 impl Prepared {
+    /// True if something in it comes from a working tree.
+    pub(in crate::rollout) fn has_uncommitted(&self) -> bool {
+        self.work.iter().any(|wanted| wanted.is_uncommitted)
+    }
+
     /// The items that are refused and hold back the whole rollout.
     pub fn refused(&self, request: &DeployRequest) -> Vec<Item> {
         let holds_back = |item: &&Item| match &item.action {
@@ -198,11 +202,14 @@ impl Prepared {
     pub fn execute(
         mut self,
         mut session: Session,
-        project: &Project,
+        project: &Admitted<'_>,
         snapshot: Option<&Snapshot<'_>>,
         request: &DeployRequest,
         events: &dyn Events,
     ) -> Result<Report> {
+        project.check(&self)?;
+        project.note(&session.meta)?;
+        self.provenance.signature = project.signature().cloned();
         let refused = self.refused(request);
         if !refused.is_empty() {
             return Err(RolloutError::Refused(refused));
@@ -222,6 +229,7 @@ impl Prepared {
                 // It went to a place that the manifest does not know.
                 Some(_) => None,
             },
+            signature: project.signature().cloned(),
             author: project.manifest.author.clone(),
             keep: self
                 .work

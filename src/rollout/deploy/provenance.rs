@@ -8,6 +8,7 @@ use super::Wanted;
 use crate::lock::Holder;
 use crate::project::{Base, Project};
 use crate::rollout::Result;
+use crate::signature::Signature;
 use crate::version::{Recipe, Record, State, VersionName};
 
 /// Where a deployment came from.
@@ -26,6 +27,8 @@ pub(super) struct Provenance {
     author: String,
     subject: String,
     branch: Option<String>,
+    /// The signature that was asked for and found.
+    pub(super) signature: Option<Signature>,
 }
 
 impl Provenance {
@@ -42,6 +45,7 @@ impl Provenance {
                 author: format!("{} <{}>", revision.author.name, revision.author.email),
                 subject: revision.subject.clone(),
                 branch: revision.branch.clone(),
+                signature: None,
             },
             Base::Folder(_) => Self {
                 origin,
@@ -52,6 +56,7 @@ impl Provenance {
                 author: project.manifest.author.clone().unwrap_or_else(|| Holder::me("deploy").user),
                 subject: String::new(),
                 branch: None,
+                signature: None,
             },
         })
     }
@@ -94,6 +99,7 @@ impl Provenance {
             date: date.to_rfc3339_opts(SecondsFormat::Secs, true),
             author: self.author.clone(),
             subject: self.subject.clone(),
+            signature: self.signature.clone(),
             mode: ingredients.mode.to_owned(),
             object: ingredients.object.to_string(),
             content: String::new(),

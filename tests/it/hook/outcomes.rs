@@ -265,7 +265,7 @@ fn a_commit_without_a_good_signature_is_refused_where_one_is_required() {
     let public = fs::read_to_string(clones.at("key.pub")).unwrap();
     fs::write(clones.at("signers"), format!("tess@example.org {public}")).unwrap();
     for (repository, setting, value) in [
-        ("clone", "gpg.ssh.allowedSignersFile", clones.at("signers").to_str().unwrap()),
+        ("clone", "dist.allowedSigners", clones.at("signers").to_str().unwrap()),
         ("clone", "dist.requireSigned", "true"),
         ("colleague", "gpg.format", "ssh"),
         ("colleague", "user.signingKey", &key),
@@ -273,7 +273,7 @@ fn a_commit_without_a_good_signature_is_refused_where_one_is_required() {
         clones.git(repository, &["config", setting, value]);
     }
     let said = clones.pull("tool", "2");
-    assert!(said.contains("NOT DEPLOYED") && said.contains("has no good signature"), "{said}");
+    assert!(said.contains("NOT DEPLOYED") && said.contains("is not signed"), "{said}");
     clones.assert_nothing_deployed();
     clones.git("colleague", &["config", "commit.gpgSign", "true"]);
     clones.pull("tool", "3");
