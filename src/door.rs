@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Errors of acts, of which one says that a signal came and nothing was done.
 pub trait ActError: From<Errno> {
@@ -73,6 +74,11 @@ pub fn output(command: &mut Command) -> io::Result<Output> {
     pass("run", || program.clone(), || command.output())
 }
 
+/// Sends `signal` to a process. An error means that nobody is left to hear it.
+pub fn stop(process: Pid, signal: Signal) {
+    let _ = kill_process(process, signal);
+}
+
 /// As [`pass`]; `half` is what is done of an act that fails in the middle.
 #[inline]
 fn pass_or<T, E: ActError>(
@@ -118,9 +124,9 @@ mod fault {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use rustix::process::{Signal, getpid, kill_process};
+    use rustix::process::getpid;
 
-    use super::{Errno, File, PathBuf};
+    use super::{Errno, File, PathBuf, Signal, kill_process};
 
     /// What a test wants to happen.
     #[derive(Clone, Copy)]

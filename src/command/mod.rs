@@ -4,6 +4,7 @@
 //! nothing, what it prints is captured in order, and nothing that it leaves running can hold the run up. It
 //! inherits the process environment, without the variables by which git binds its children to one repository.
 
+mod descendants;
 mod error;
 mod fill;
 mod output;
@@ -23,6 +24,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use crate::door;
 
+pub use descendants::with_stoppable_programs;
 pub use error::CommandError;
 pub use fill::{FillError, Filled, fill, mentions};
 pub use output::{MAX_OUTPUT, Output};

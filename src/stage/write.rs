@@ -9,6 +9,7 @@ use bstr::{BStr, ByteSlice as _};
 
 use super::share::{Refused, Sharing, permissions, share};
 use super::{Previous, Progress, StageError};
+use crate::command::with_stoppable_programs;
 use crate::disk::{Dir, on_disk};
 use crate::parallel::on_every_core;
 use crate::source::git::blob_id;
@@ -193,7 +194,9 @@ impl Run<'_> {
                 (_, Err(_)) => {}
             }
         };
-        on_every_core(batches.len(), work);
+        // Those that wait for a filter of git learn nothing of an interruption.
+        let is_interrupted = || self.progress.is_interrupted();
+        with_stoppable_programs(&is_interrupted, || on_every_core(batches.len(), work));
         outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

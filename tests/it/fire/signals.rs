@@ -35,12 +35,16 @@ fn a_signal_stops_the_run_and_what_it_started_and_all_is_as_before() {
     let sandbox = Sandbox::new();
     nap(&sandbox);
     let repo = sandbox.repo("project");
+    repo.write(".gitattributes", "many/0/0001 filter=nap\n");
+    repo.git(["config", "filter.nap.clean", "cat"]);
+    repo.git(["config", "filter.nap.smudge", "nap filter && cat"]);
     commit(&repo, 3, "old", COMMANDS);
     repo.dist([]).success();
     commit(&repo, 3, "new", COMMANDS);
     let before = root(&sandbox);
     let (naps, asleep) = (sandbox.path().join("naps"), sandbox.path().join("asleep"));
     for (place, outcome) in [
+        ("filter", "nothing was changed"),
         ("pipeline", "nothing was changed"),
         ("verify", "nothing was changed"),
         ("after", "the rollout was undone"),
@@ -57,6 +61,9 @@ fn a_signal_stops_the_run_and_what_it_started_and_all_is_as_before() {
             send(&child, signal);
             assert_eq!(end(child), (Some(code), format!("error: interrupted: {outcome}\n")), "{place}");
             assert!(test_kill_process_group(Pid::from_raw(group).unwrap()).is_err(), "{place}: still asleep");
+            // One that ended and that nobody has asked about yet has no command line.
+            let line = fs::read(format!("/proc/{group}/cmdline")).unwrap_or_default();
+            assert!(line.is_empty(), "{place}: still asleep");
             assert_tidy(&sandbox);
             assert_eq!(root(&sandbox).differences(&before), "", "{place}");
         }
