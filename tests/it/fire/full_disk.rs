@@ -15,14 +15,19 @@ shift 3
 state() {
     cat "$DEPLOY_ROOT"/many/*/* "$DEPLOY_ROOT"/tool 2>&1 | cut -d' ' -f1 | sort -u | paste -sd+
 }
+fill() {
+    mount -t tmpfs -o "$1" none "$DEPLOY_ROOT" || exit 99
+    cp -a "$SEED/." "$DEPLOY_ROOT" || exit 98
+}
+fill size=32m
+blocks=$(df --output=used -B 4096 "$DEPLOY_ROOT" | tail -1)
+inodes=$(df --output=iused "$DEPLOY_ROOT" | tail -1)
+umount "$DEPLOY_ROOT"
 for more in $(seq "$from" "$to"); do
-    mount -t tmpfs -o size=32m none "$DEPLOY_ROOT" || exit 99
-    cp -a "$SEED/." "$DEPLOY_ROOT"
     case $kind in
-        blocks) room=size=$(( ($(df --output=used -B 4096 "$DEPLOY_ROOT" | tail -1) + more) * 4096 )) ;;
-        inodes) room=nr_inodes=$(( $(df --output=iused "$DEPLOY_ROOT" | tail -1) + more )) ;;
+        blocks) fill "size=$(( (blocks + more) * 4096 ))" ;;
+        inodes) fill "nr_inodes=$(( inodes + more ))" ;;
     esac
-    mount -o "remount,$room" "$DEPLOY_ROOT" || exit 98
     git-dist "$@" >out 2>err
     line="$more $? $(state)"
     traces=$(cd "$DEPLOY_ROOT" && find . -name '.staging-*' -o -name '*.tmp' -o -name '*.next' -o -name pending.json)
