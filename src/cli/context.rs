@@ -15,6 +15,7 @@ use crate::lock::Holder;
 use crate::log_file::Log;
 use crate::plan::Kind;
 use crate::project::{self, Opening, Project, ProjectError};
+use crate::rollout::admit;
 use crate::rollout::{RolloutError, Session};
 use crate::root::Root;
 use crate::source::git::GitError;
@@ -75,7 +76,10 @@ impl<'p> Context<'p> {
     /// The project that `opening` asks for.
     pub(super) fn project(&self, opening: Opening<'_>) -> Result<Project, CliError> {
         let project = self.open(opening)?;
-        self.keep_log(&project.environment);
+        // What an unsigned revision says does not even decide where the log is.
+        if self.is_logged && admit(&project).is_ok() {
+            self.keep_log(&project.environment);
+        }
         Ok(project)
     }
 

@@ -36,7 +36,6 @@ pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<u8, CliEr
         otherwise: arguments.source.as_ref().and(arguments.destination.as_ref()).map(|_| Manifest::empty()),
     };
     let project = context.open(opening)?;
-    // What an unsigned revision says does not even decide where the log is.
     let project = admit(&project)?;
     context.keep_log(&project.environment);
     context.tell_doubts(&project);

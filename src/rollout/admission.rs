@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::path::PathBuf;
 
 use super::{Events, Prepared, Result, RolloutError, Session};
 use crate::disk::{Dir, Shown};
@@ -18,7 +19,7 @@ pub enum Demand {
     Setting,
     /// The option `require_signed` of the revision's own dist.json.
     Manifest,
-    /// What was deployed last from this repository to this root asked for it, so that a push cannot switch it off.
+    /// What was deployed last from this repository asked for it, so that a push cannot switch it off.
     Earlier {
         /// The manifest's path.
         manifest: String,
@@ -77,11 +78,22 @@ impl Admitted<'_> {
         }
     }
 
-    /// Notes in the root's own folder `meta` whether the manifest asks for signatures. The lock must be held.
+    /// Notes whether the manifest asks for signatures: in the root's own folder `meta`, for other clones of the
+    /// repository, and in the git directory, whatever root a push names. The lock must be held.
     pub(super) fn note(&self, meta: &Dir) -> Result<()> {
-        let mut noted = SignedOnly::read(meta)?;
+        if let Some(folder) = self.project.repository().map(own_folder) {
+            let asks = self.project.manifest.requires_signature();
+            let own = if asks { Dir::create_all(&folder) } else { Dir::open(&folder) };
+            // Where the git directory may not be written the root's note is all there is.
+            let _ = own.map(|own| self.note_in(&own));
+        }
+        self.note_in(meta)
+    }
+
+    fn note_in(&self, place: &Dir) -> Result<()> {
+        let mut noted = SignedOnly::read(place)?;
         if self.would_note(&mut noted) {
-            noted.write(meta)?;
+            noted.write(place)?;
         }
         Ok(())
     }
@@ -92,10 +104,10 @@ impl Admitted<'_> {
     /// When the lock cannot be taken, or the note not be read or written.
     pub fn settle(&self, events: &dyn Events) -> Result<()> {
         let root = self.project.root()?;
-        if let Some(meta) = root.open()?
-            && self.would_note(&mut SignedOnly::read(&meta)?)
-        {
-            self.note(&Session::begin(&root, Doing::Deploy, events)?.meta)?;
+        for place in places(self.project)? {
+            if self.would_note(&mut SignedOnly::read(&place)?) {
+                return self.note(&Session::begin(&root, Doing::Deploy, events)?.meta);
+            }
         }
         Ok(())
     }
@@ -138,11 +150,29 @@ pub fn admit(project: &Project) -> Result<Admitted<'_>> {
     Ok(Admitted { project, demand: Some(demand), signature: Some(signature) })
 }
 
-/// Whether what was deployed before from the project's repository to its root asks for signatures.
+/// Whether what was deployed last from the project's repository asked for signatures: from this clone to anywhere, or
+/// from anywhere to the project's root.
 fn earlier(project: &Project) -> Result<Option<Demand>> {
-    let Some(meta) = project.root()?.open()? else { return Ok(None) };
-    let asking = SignedOnly::read(&meta)?;
-    Ok(asking.asking(&project.origin()).map(|manifest| Demand::Earlier { manifest: manifest.to_owned() }))
+    for place in places(project)? {
+        if let Some(manifest) = SignedOnly::read(&place)?.asking(&project.origin()) {
+            return Ok(Some(Demand::Earlier { manifest: manifest.to_owned() }));
+        }
+    }
+    Ok(None)
+}
+
+/// The folders, as far as there are any, with notes of what asked for signatures.
+fn places(project: &Project) -> Result<Vec<Dir>> {
+    let own = match project.repository().map(|repository| Dir::open(&own_folder(repository))) {
+        Some(Err(error)) if !error.is_not_found() => return Err(error.into()),
+        own => own.and_then(Result::ok),
+    };
+    Ok(own.into_iter().chain(project.root()?.open()?).collect())
+}
+
+/// The folder of the git directory that is git dist's.
+fn own_folder(repository: &Repository) -> PathBuf {
+    repository.common_dir().join("dist")
 }
 
 /// Who signed what was asked for: the tag, if that was one and is signed, else the commit.

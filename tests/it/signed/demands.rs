@@ -62,6 +62,22 @@ fn a_push_cannot_switch_it_off() {
     repo.commit("elsewhere");
     repo.inside("sub").dist([]).code(1).says(said);
     repo.dist(["--source", "tool", "--dest", "{DEPLOY_ROOT}/x"]).code(1).says(said);
+    // Nor with another root, or another folder for what git dist keeps there.
+    for variable in ["DEPLOY_ROOT: ${DEPLOY_ROOT}/fresh", "DISTMAN_META_DIR: .fresh"] {
+        repo.write("distman.env", format!("all:\n  {variable}\n"));
+        repo.commit("fresh");
+        repo.dist([]).code(1).says(said);
+    }
+    repo.remove("distman.env");
+    repo.commit("not fresh");
+    // Two places know it: the root, for other clones, and the clone, for other roots.
+    let notes =
+        ["project/.git/dist/signed-only.json", "root/.distman/signed-only.json"].map(|path| desk.at(path));
+    for (gone, kept) in [(&notes[0], &notes[1]), (&notes[1], &notes[0])] {
+        fs::remove_file(gone).unwrap();
+        repo.dist([]).code(1).says(said);
+        fs::copy(kept, gone).unwrap();
+    }
     assert_eq!(tree(desk.sandbox.root()), before);
     // Who may sign may drop it.
     repo.remove("sub");
