@@ -47,7 +47,11 @@ fn loose(file: &Path) -> Option<Finding> {
     let is_loose = |path: &&Path| {
         path.metadata().is_ok_and(|it| it.mode() & 0o022 != 0 && (it.is_file() || it.mode() & 0o1000 == 0))
     };
-    let loose = real.ancestors().find(is_loose)?;
+    // Past a folder that only its owner may enter nobody else gets, whatever the bits below are.
+    let is_closed = |path: &Path| path.metadata().is_ok_and(|it| it.is_dir() && it.mode() & 0o011 == 0);
+    let ways: Vec<&Path> = real.ancestors().collect();
+    let open = ways.into_iter().rev().take_while(|path| !is_closed(path));
+    let loose = open.into_iter().find(is_loose)?;
     Some(Finding {
         message: format!("others may write to `{}`, and so decide who signs", Shown(loose)),
         hint: Some(format!("`chmod go-w {}`", Shown(loose))),

@@ -150,8 +150,15 @@ fn doctor_looks_at_what_signatures_rest_on() {
     repo.dist(["doctor"])
         .success()
         .prints("ok   signatures: revision `HEAD` is signed by tess@example.org (SHA256:");
-    let mut chmod = desk.sandbox.command("chmod", desk.sandbox.path());
-    desk.sandbox.run(chmod.arg("go+w").arg(&file)).success();
+    let chmod = |mode: &str, path: &std::path::Path| {
+        let mut chmod = desk.sandbox.command("chmod", desk.sandbox.path());
+        desk.sandbox.run(chmod.arg(mode).arg(path)).success();
+    };
+    // Nobody else gets there, or all do.
+    chmod("go+w", &file);
+    chmod("700", desk.sandbox.path());
+    repo.dist(["doctor"]).success();
+    chmod("755", desk.sandbox.path());
     repo.dist(["doctor"])
         .code(1)
         .prints("bad  signatures: others may write to `[SANDBOX]/signers`, and so decide who signs");
