@@ -8,7 +8,7 @@ use super::Prepared;
 use super::{Result, RolloutError};
 use crate::plan::{Action, Item};
 use crate::source::Contents as _;
-use crate::source::git::{Mode, ObjectId, Snapshot, blob_id};
+use crate::source::git::{Mode, ObjectId, Snapshot};
 use crate::version::{Destination, FileListing, Record, Shelves, VersionName};
 
 /// One file that a deploy would change.
@@ -88,10 +88,10 @@ impl Prepared {
         for entry in &listing.entries {
             let id = match &mut reader {
                 Some(reader) if !entry.is_stored_as_is() => {
-                    let (bytes, _) = reader
-                        .read(listing.root.as_bstr(), entry)
+                    let (_, id) = reader
+                        .read(listing.root.as_bstr(), entry, &mut |_| Ok(()))
                         .map_err(|source| RolloutError::Source { target: target.clone(), source })?;
-                    blob_id(entry.id.kind(), bytes)
+                    id
                 }
                 _ => entry.id,
             };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bstr::{BStr, BString, ByteSlice as _};
 
 use super::git::{BlobHasher, blob_id};
-use super::{Contents, Entry, Handle, HashKind, Listing, Mode, ObjectId, Reader, SourceError};
+use super::{Contents, Entry, Handle, HashKind, Listing, Mode, ObjectId, Piece, Reader, SourceError};
 use crate::disk::{Dir, DiskError, Kind, Shown, on_disk};
 
 /// Why a folder could not be listed.
@@ -209,7 +209,12 @@ struct FolderReader<'c> {
 }
 
 impl Reader for FolderReader<'_> {
-    fn read(&mut self, _root: &BStr, entry: &Entry) -> Result<(&[u8], Option<ObjectId>), SourceError> {
+    fn read(
+        &mut self,
+        _root: &BStr,
+        entry: &Entry,
+        write: &mut Piece<'_>,
+    ) -> Result<(u64, ObjectId), SourceError> {
         let (dir, name) = self.contents.place(entry.path.as_bstr())?;
         self.bytes.clear();
         if entry.mode == Mode::Symlink {
@@ -221,7 +226,8 @@ impl Reader for FolderReader<'_> {
             read.map_err(|source| DiskError { act: "read", path, source })?;
         }
         // The file may have changed since it was listed: what is written is what is hashed.
-        Ok((&self.bytes, None))
+        write(&self.bytes)?;
+        Ok((self.bytes.len() as u64, blob_id(entry.id.kind(), &self.bytes)))
     }
 
     fn size(&self, _root: &BStr, entry: &Entry) -> Result<u64, SourceError> {

@@ -74,15 +74,24 @@ pub trait Contents: Sync {
     fn reader(&self) -> Box<dyn Reader + '_>;
 }
 
+/// What takes the bytes of an entry, or a piece of them.
+pub type Piece<'w> = dyn FnMut(&[u8]) -> Result<(), DiskError> + 'w;
+
 /// Reads the bytes of entries. Its buffers live as long as the reader, so that a thread allocates for its
 /// largest file only.
 pub trait Reader {
-    /// The bytes of `entry` as they are written; `root` is the listing's. The id is that of the bytes where it is
-    /// known without hashing them.
+    /// Hands the bytes of `entry` as they are written to `write`: at once, or piece by piece where they are many and
+    /// no link's. Returns their number and the id that git would give to them. `root` is the listing's.
     ///
     /// # Errors
-    /// When the content is missing or broken, or a conversion fails.
-    fn read(&mut self, root: &BStr, entry: &Entry) -> Result<(&[u8], Option<ObjectId>), SourceError>;
+    /// When the content is missing or broken, or a conversion fails; some of it may have been handed over by then. Those
+    /// of `write`.
+    fn read(
+        &mut self,
+        root: &BStr,
+        entry: &Entry,
+        write: &mut Piece<'_>,
+    ) -> Result<(u64, ObjectId), SourceError>;
 
     /// Size in bytes of an entry that is written as it is stored, without reading it.
     ///

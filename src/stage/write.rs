@@ -72,12 +72,15 @@ pub(super) fn write(
 ) -> Result<Vec<Vec<Written>>, StageError> {
     let known: Vec<Known<'_>> = outputs.iter().map(Known::new).collect();
     let mut run = Run { outputs, roots: Vec::new(), known, contents, progress };
-    run.check_space()?;
+    let batches = batches(outputs);
+    run.check_space(&batches)?;
     for output in outputs {
         run.roots.push(make_directories(output)?);
     }
     progress.start(outputs.iter().map(|output| output.entries.len() as u64).sum());
-    let written = run.write_all(&batches(outputs));
+    let refused = Refused::default();
+    let written =
+        run.for_each(&batches, |batch, reader, written| run.write_batch(batch, reader, &refused, written));
     progress.finish();
     let mut by_output: Vec<Vec<Written>> = outputs.iter().map(|_| Vec::new()).collect();
     for (output, written) in written? {
@@ -85,6 +88,9 @@ pub(super) fn write(
     }
     Ok(by_output)
 }
+
+/// Directories that are held open on the way down to the one that is made.
+const HELD: usize = 16;
 
 /// Makes the directories of a directory output, and returns an open handle of it.
 fn make_directories(output: &Output<'_>) -> Result<Option<Dir>, StageError> {
@@ -94,17 +100,45 @@ fn make_directories(output: &Output<'_>) -> Result<Option<Dir>, StageError> {
     output.dir.make_dir(output.name)?;
     let root = output.dir.descend(Path::new(output.name))?;
     let mut made: BTreeSet<&BStr> = BTreeSet::new();
+    // The way down to the last one: its neighbours are made from there.
+    let mut way: Vec<(&BStr, Dir)> = Vec::new();
     let more = output.directories.iter().map(|path| BStr::new(path.as_bytes()));
     for path in output.entries.iter().map(|entry| entry.path.as_bstr()).chain(more) {
-        for end in path.find_iter("/") {
-            let directory = path[..end].as_bstr();
+        let (directory, _) = split(path);
+        if way.last().is_some_and(|(last, _)| *last == directory) {
+            continue;
+        }
+        while way.last().is_some_and(|(above, _)| !is_below(directory, above)) {
+            way.pop();
+        }
+        let done = way.last().map_or(0, |(above, _)| above.len() + 1);
+        let ends = path.find_iter("/").filter(|end| *end >= done);
+        for directory in ends.map(|end| path[..end].as_bstr()) {
+            let (parent, name) = split(directory);
+            let opened;
+            let above = match way.last() {
+                Some((_, dir)) => dir,
+                None => {
+                    opened = root.descend(on_disk(parent))?;
+                    &opened
+                }
+            };
             if made.insert(directory) {
-                let (parent, name) = split(directory);
-                root.descend(on_disk(parent))?.make_dir(on_disk(name))?;
+                above.make_dir(on_disk(name))?;
             }
+            let dir = above.descend(on_disk(name))?;
+            if way.len() == HELD {
+                way.remove(0);
+            }
+            way.push((directory, dir));
         }
     }
     Ok(Some(root))
+}
+
+/// True if `path` is `above` or lies below it.
+fn is_below(path: &BStr, above: &BStr) -> bool {
+    path.strip_prefix(above.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// A path's directory and name.
@@ -144,14 +178,22 @@ struct Run<'r> {
 
 impl Run<'_> {
     /// Refuses before a byte is written where the content cannot fit. Converted files count as stored.
-    fn check_space(&self) -> Result<(), StageError> {
-        let readers: Vec<_> = self.contents.iter().map(|contents| contents.reader()).collect();
-        let mut needed: BTreeMap<u64, (u64, &Dir)> = BTreeMap::new();
-        for (output, known) in self.outputs.iter().zip(&self.known) {
-            let sum = &mut needed.entry(output.dir.device()?).or_insert((0, output.dir)).0;
-            for entry in output.entries.iter().filter(|entry| known.find(entry).is_none()) {
-                *sum = sum.saturating_add(readers[output.store].size(output.root, entry)?);
+    fn check_space(&self, batches: &[Batch<'_>]) -> Result<(), StageError> {
+        let sizes = self.for_each(batches, |batch, reader, sizes| {
+            let root = self.outputs[batch.output].root;
+            let known = &self.known[batch.output];
+            let mut sum = 0_u64;
+            for entry in batch.entries.iter().filter(|entry| known.find(entry).is_none()) {
+                sum = sum.saturating_add(reader.size(root, entry)?);
             }
+            sizes.push((batch.output, sum));
+            Ok(())
+        })?;
+        let mut needed: BTreeMap<u64, (u64, &Dir)> = BTreeMap::new();
+        for (output, size) in sizes {
+            let dir = self.outputs[output].dir;
+            let sum = &mut needed.entry(dir.device()?).or_insert((0, dir)).0;
+            *sum = sum.saturating_add(size);
         }
         for (needed, dir) in needed.into_values() {
             let free = dir.free_space()?;
@@ -162,11 +204,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn write_all(&self, batches: &[Batch<'_>]) -> Result<Vec<(usize, Written)>, StageError> {
+    /// Does `act` for every batch, on every core, and returns what it adds to the list it is given.
+    fn for_each<T: Send>(
+        &self,
+        batches: &[Batch<'_>],
+        act: impl Fn(&Batch<'_>, &mut dyn Reader, &mut Vec<T>) -> Result<(), StageError> + Sync,
+    ) -> Result<Vec<T>, StageError> {
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
         let outcome = Mutex::new(Ok(Vec::new()));
-        let refused = Refused::default();
         let work = || {
             let mut readers: Vec<_> = self.contents.iter().map(|contents| contents.reader()).collect();
             let mut mine = Vec::new();
@@ -179,7 +225,7 @@ impl Run<'_> {
                     break Err(StageError::Interrupted);
                 }
                 let reader = &mut *readers[self.outputs[batch.output].store];
-                if let Err(error) = self.write_batch(batch, reader, &refused, &mut mine) {
+                if let Err(error) = act(batch, reader, &mut mine) {
                     break Err(error);
                 }
             };
@@ -257,18 +303,20 @@ impl Run<'_> {
                 return Ok(written(entry.id, size, Some(mtime)));
             }
         }
-        let (bytes, id) = reader.read(output.root, entry)?;
         if entry.mode == Mode::Symlink {
-            let is_moved = output.mode == Mode::Symlink && !bytes.starts_with(b"/");
-            let text =
-                if is_moved { [output.link_prefix.as_bytes(), bytes].concat() } else { bytes.to_owned() };
+            let mut text = Vec::new();
+            reader.read(output.root, entry, &mut |bytes| {
+                text.extend_from_slice(bytes);
+                Ok(())
+            })?;
+            if output.mode == Mode::Symlink && !text.starts_with(b"/") {
+                text.splice(..0, output.link_prefix.bytes());
+            }
             to.symlink(on_disk(&text), name)?;
             return Ok(written(blob_id(entry.id.kind(), &text), text.len() as u64, None));
         }
-        let id = id.unwrap_or_else(|| blob_id(entry.id.kind(), bytes));
-        let size = bytes.len() as u64;
         let mut file = to.create_file(name, permissions(entry.mode, output.sharing == Sharing::Copy))?;
-        file.write(bytes)?;
+        let (size, id) = reader.read(output.root, entry, &mut |bytes| file.write(bytes))?;
         file.set_mtime(output.mtime)?;
         Ok(written(id, size, Some(output.mtime)))
     }

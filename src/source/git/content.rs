@@ -3,28 +3,43 @@
 use std::io::Read as _;
 use std::sync::Arc;
 
-use bstr::{BStr, ByteSlice as _};
+use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
 use gix::attrs::search::MetadataCollection;
 use gix::filter::plumbing;
 
 use super::listing::Conversion;
-use super::snapshot::{join, read_checked};
+use super::object::blob_id;
+use super::pack::{Found, Large, PackReader, Packs};
+use super::snapshot::{Mode, join, read_checked};
 use super::subst::Subst;
-use super::{GitError, Result, encoding, ident};
-use crate::source::{Contents, Entry, Reader, SourceError};
+use super::{BlobHasher, GitError, Repository, Result, encoding, ident};
+use crate::source::{Contents, Entry, Piece, Reader, SourceError};
 
 /// The contents of a snapshot's listings.
 pub struct GitContents {
-    pub(super) stores: Vec<gix::ThreadSafeRepository>,
+    pub(super) stores: Vec<Store>,
     pub(super) conversions: Vec<Conversion>,
     pub(super) drivers: Vec<plumbing::Driver>,
     pub(super) subst: Arc<Subst>,
 }
 
+/// A repository whose objects are read: the one that is deployed, or a submodule.
+#[derive(Clone)]
+pub(super) struct Store {
+    repository: gix::ThreadSafeRepository,
+    packs: Arc<Packs>,
+}
+
+impl Store {
+    pub(super) fn new(repository: &Repository) -> Self {
+        Self { repository: repository.shared.clone(), packs: Arc::new(Packs::new(&repository.local)) }
+    }
+}
+
 struct GitReader<'c> {
     contents: &'c GitContents,
-    stores: Vec<gix::Repository>,
+    stores: Vec<(gix::Repository, PackReader<'c>)>,
     raw: Vec<u8>,
     converted: Vec<u8>,
     converter: Option<Converter>,
@@ -32,7 +47,8 @@ struct GitReader<'c> {
 
 impl Contents for GitContents {
     fn reader(&self) -> Box<dyn Reader + '_> {
-        let stores = self.stores.iter().map(gix::ThreadSafeRepository::to_thread_local).collect();
+        let stores = self.stores.iter();
+        let stores = stores.map(|store| (store.repository.to_thread_local(), store.packs.reader())).collect();
         Box::new(GitReader {
             contents: self,
             stores,
@@ -44,13 +60,44 @@ impl Contents for GitContents {
 }
 
 impl Reader for GitReader<'_> {
-    fn read(&mut self, root: &BStr, entry: &Entry) -> Result<(&[u8], Option<ObjectId>), SourceError> {
+    fn read(
+        &mut self,
+        root: &BStr,
+        entry: &Entry,
+        write: &mut Piece<'_>,
+    ) -> Result<(u64, ObjectId), SourceError> {
         let path = full_path(root, entry.path.as_bstr());
-        let what = || format!("`{path}`");
-        let store = &self.stores[usize::from(entry.handle.store)];
-        read_checked(store, entry.id, gix::objs::Kind::Blob, &what(), &mut self.raw)?;
-        let Some(index) = entry.handle.conversion else { return Ok((&self.raw, Some(entry.id))) };
+        let (store, packs) = &mut self.stores[usize::from(entry.handle.store)];
+        let conversion = entry.handle.conversion;
+        match packs.find(entry.id, &mut self.raw) {
+            Some(Found::Whole) if blob_id(entry.id.kind(), &self.raw) == entry.id => {}
+            Some(Found::Large(large)) if conversion.is_none() && entry.mode != Mode::Symlink => {
+                return read_large(*large, path.as_bstr(), entry.id, write);
+            }
+            _ => read_checked(store, entry.id, gix::objs::Kind::Blob, &format!("`{path}`"), &mut self.raw)?,
+        }
+        if let Some(index) = conversion {
+            self.convert(index, path, entry)?;
+            write(&self.converted)?;
+            return Ok((self.converted.len() as u64, blob_id(entry.id.kind(), &self.converted)));
+        }
+        write(&self.raw)?;
+        Ok((self.raw.len() as u64, entry.id))
+    }
+
+    fn size(&self, root: &BStr, entry: &Entry) -> Result<u64, SourceError> {
+        let (store, _) = &self.stores[usize::from(entry.handle.store)];
+        let what = || format!("`{}`", full_path(root, entry.path.as_bstr()));
+        let corrupt = |source| GitError::CorruptObject { what: what(), id: entry.id, source: Some(source) };
+        Ok(store.find_header(entry.id).map(|header| header.size()).map_err(corrupt)?)
+    }
+}
+
+impl GitReader<'_> {
+    /// Converts what was read of `entry`, which is at `path`, as its conversion `index` says.
+    fn convert(&mut self, index: usize, path: BString, entry: &Entry) -> Result<()> {
         let conversion = &self.contents.conversions[index];
+        let (store, _) = &self.stores[usize::from(entry.handle.store)];
         let converter = match &mut self.converter {
             Some(converter) => converter,
             none => none.insert(Converter::new(store, self.contents)?),
@@ -63,25 +110,37 @@ impl Reader for GitReader<'_> {
         }
         converter.convert(self.contents, index, path.as_bstr(), &self.raw, &mut self.converted)?;
         if conversion.filter.as_deref() == Some("lfs") && is_lfs_pointer(&self.converted) {
-            return Err(GitError::LfsPointer { path }.into());
+            return Err(GitError::LfsPointer { path });
         }
         if conversion.subst
             && let Some(expanded) = self.contents.subst.expand(&self.converted)?
         {
             self.converted = expanded;
         }
-        Ok((&self.converted, None))
-    }
-
-    fn size(&self, root: &BStr, entry: &Entry) -> Result<u64, SourceError> {
-        let header = self.stores[usize::from(entry.handle.store)].find_header(entry.id);
-        let what = || format!("`{}`", full_path(root, entry.path.as_bstr()));
-        let corrupt = |source| GitError::CorruptObject { what: what(), id: entry.id, source: Some(source) };
-        Ok(header.map(|header| header.size()).map_err(corrupt)?)
+        Ok(())
     }
 }
 
-fn full_path(root: &BStr, below: &BStr) -> bstr::BString {
+/// Hands the blob `id`, which is at `path`, to `write` as it is inflated.
+fn read_large(
+    large: Large,
+    path: &BStr,
+    id: ObjectId,
+    write: &mut Piece<'_>,
+) -> Result<(u64, ObjectId), SourceError> {
+    let size = large.size;
+    let mut hasher = BlobHasher::new(id.kind(), size);
+    let is_whole = large.read(|piece| {
+        hasher.update(piece);
+        write(piece)
+    })?;
+    if is_whole && hasher.finish() == id {
+        return Ok((size, id));
+    }
+    Err(GitError::CorruptObject { what: format!("`{path}`"), id, source: None }.into())
+}
+
+fn full_path(root: &BStr, below: &BStr) -> BString {
     if below.is_empty() { root.to_owned() } else { join(root, below) }
 }
 

@@ -8,7 +8,7 @@ use gix::ObjectId;
 
 pub use super::attributes::Conversion;
 use super::attributes::{AttributeStack, Attributes};
-use super::content::GitContents;
+use super::content::{GitContents, Store};
 use super::snapshot::{Mode, Node, Snapshot, join, read_checked, read_tree};
 use super::subst::Subst;
 use super::{GitError, Repository, Result, submodule};
@@ -39,7 +39,7 @@ pub struct ListOptions {
 
 /// What the listings of one snapshot share: object stores, conversions and the attribute stack.
 pub(super) struct Tables {
-    stores: Vec<gix::ThreadSafeRepository>,
+    stores: Vec<Store>,
     opened: HashMap<BString, (u16, ObjectId)>,
     conversions: Vec<Conversion>,
     by_conversion: HashMap<Conversion, usize>,
@@ -57,7 +57,7 @@ impl Tables {
             Err(error) => (Vec::new(), Some(error)),
         };
         Self {
-            stores: vec![repository.shared.clone()],
+            stores: vec![Store::new(repository)],
             opened: HashMap::new(),
             conversions: Vec::new(),
             by_conversion: HashMap::new(),
@@ -363,7 +363,7 @@ impl Walk<'_> {
         } else {
             let too_many = || GitError::HostileEntry { path: full.clone(), reason: "too many submodules" };
             let store = u16::try_from(self.tables.stores.len()).map_err(|_overflow| too_many())?;
-            self.tables.stores.push(repository.shared.clone());
+            self.tables.stores.push(Store::new(&repository));
             self.tables.opened.insert(full.clone(), (store, root));
             store
         };

@@ -13,6 +13,7 @@ mod error;
 mod ident;
 mod listing;
 mod object;
+mod pack;
 mod remembered;
 mod repository;
 mod revision;

@@ -5,6 +5,7 @@ mod attributes;
 mod conversions;
 mod filters;
 mod names;
+mod stored;
 mod submodules;
 mod substitution;
 

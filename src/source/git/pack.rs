@@ -1,0 +1,219 @@
+//! Blobs that stand whole in a pack, and large ones: the short way for most of what a first deploy reads.
+//!
+//! gix reads any object, as a whole and through a map of the pack. Here blobs that are no delta are inflated in one go,
+//! large ones piece by piece, and a map is let go of after some megabytes, so that memory does not grow with what is
+//! read. Whatever is not as expected is not found here: gix then reads it, or says what is wrong with it. What is found
+//! is as hostile as anything else, and checked against its id.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use gix::ObjectId;
+use gix::odb::pack;
+use gix::odb::pack::data::entry::Header;
+use libdeflater::Decompressor;
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+/// Blobs of more bytes than this are read piece by piece.
+pub(super) const LARGE: u64 = 4 << 20;
+/// Bytes of one piece.
+const PIECE: usize = 256 << 10;
+/// Bytes that are read of one map of a pack before it is let go of.
+const MAPPED: usize = 16 << 20;
+/// Base two logarithm of the window that zlib's format allows (RFC 1950).
+const WINDOW_BITS: u8 = 15;
+
+/// The object database of one repository, with those that it borrows from.
+pub(super) struct Packs {
+    kind: gix::hash::Kind,
+    directories: Vec<PathBuf>,
+    indices: OnceLock<Vec<Index>>,
+}
+
+struct Index {
+    file: pack::index::File,
+    pack: PathBuf,
+}
+
+/// Where a blob is found.
+pub(super) enum Found {
+    /// It was read whole.
+    Whole,
+    /// It is large, and this is where it begins.
+    Large(Box<Large>),
+}
+
+/// A large blob.
+pub(super) struct Large {
+    /// Its size in bytes.
+    pub(super) size: u64,
+    from: BufReader<File>,
+    inflate: Inflate,
+    /// What was inflated already, as it came with the header.
+    begun: Vec<u8>,
+}
+
+impl Packs {
+    pub(super) fn new(repo: &gix::Repository) -> Self {
+        let store = repo.objects.store_ref();
+        let mut directories = vec![store.path().to_owned()];
+        directories.extend(store.alternate_db_paths().unwrap_or_default());
+        Self { kind: repo.object_hash(), directories, indices: OnceLock::new() }
+    }
+
+    fn indices(&self) -> &[Index] {
+        self.indices.get_or_init(|| {
+            let packs = self.directories.iter().filter_map(|path| std::fs::read_dir(path.join("pack")).ok());
+            let paths = packs.flatten().filter_map(|entry| Some(entry.ok()?.path()));
+            let indices = paths.filter(|path| path.extension() == Some(OsStr::new("idx")));
+            let open = |path: PathBuf| {
+                let file = pack::index::File::at(&path, self.kind).ok()?;
+                Some(Index { file, pack: path.with_extension("pack") })
+            };
+            indices.filter_map(open).collect()
+        })
+    }
+
+    /// A reader for one thread.
+    pub(super) fn reader(&self) -> PackReader<'_> {
+        let maps = self.indices().iter().map(|_| None).collect();
+        PackReader { packs: self, maps, last: 0, inflate: Decompressor::new() }
+    }
+}
+
+/// Reads from packs, in one thread.
+pub(super) struct PackReader<'p> {
+    packs: &'p Packs,
+    /// For each index, the map of its pack.
+    maps: Vec<Option<Map>>,
+    /// The index that knew the last blob, and likely knows the next.
+    last: usize,
+    inflate: Decompressor,
+}
+
+struct Map {
+    file: pack::data::File,
+    /// Bytes that were read of it.
+    read: usize,
+}
+
+impl PackReader<'_> {
+    /// Reads the blob `id` into `bytes`, or finds where it is if it is large. `None` where gix has to look.
+    pub(super) fn find(&mut self, id: ObjectId, bytes: &mut Vec<u8>) -> Option<Found> {
+        let Some((at, offset)) = self.look_up(id) else {
+            return self.loose(id).map(|large| Found::Large(Box::new(large)));
+        };
+        let Self { packs, maps, inflate, .. } = self;
+        let path = &packs.indices()[at].pack;
+        let map = match &mut maps[at] {
+            Some(map) => map,
+            none => none.insert(Map { file: pack::data::File::at(path, packs.kind).ok()?, read: 0 }),
+        };
+        let entry = map.file.entry(offset).ok().filter(|entry| entry.header == Header::Blob)?;
+        if entry.decompressed_size > LARGE {
+            let mut file = File::open(path).ok()?;
+            file.seek(SeekFrom::Start(entry.data_offset)).ok()?;
+            return Some(Found::Large(Box::new(Large::new(file, entry.decompressed_size))));
+        }
+        let size = usize::try_from(entry.decompressed_size).ok()?;
+        let end = map.file.pack_end() as u64;
+        let stored = map.file.entry_slice(entry.data_offset.min(end)..end)?;
+        // What was in it needs no zeroes.
+        bytes.resize(size, 0);
+        let inflated = inflate.zlib_decompress(stored, bytes);
+        map.read += size;
+        if map.read > MAPPED {
+            maps[at] = None;
+        }
+        (inflated.ok()? == size).then_some(Found::Whole)
+    }
+
+    /// The index that knows `id`, and where in its pack it is.
+    fn look_up(&mut self, id: ObjectId) -> Option<(usize, u64)> {
+        let indices = self.packs.indices();
+        let order = (self.last..indices.len()).chain(0..self.last);
+        let mut places = order.filter_map(|at| Some((at, indices.get(at)?.file.lookup(id)?)));
+        let (at, entry) = places.next()?;
+        self.last = at;
+        Some((at, indices[at].file.pack_offset_at_index(entry)))
+    }
+
+    /// The loose object `id`, if it is a large blob.
+    fn loose(&self, id: ObjectId) -> Option<Large> {
+        let hex = id.to_string();
+        let path = Path::new(&hex[..2]).join(&hex[2..]);
+        let file = self.packs.directories.iter().find_map(|objects| File::open(objects.join(&path)).ok())?;
+        Large::loose(file)
+    }
+}
+
+impl Large {
+    fn new(file: File, size: u64) -> Self {
+        let from = BufReader::with_capacity(PIECE, file);
+        Self { size, from, inflate: Inflate::new(true, WINDOW_BITS), begun: Vec::new() }
+    }
+
+    /// Reads the header of the loose object `file`.
+    fn loose(file: File) -> Option<Self> {
+        let mut large = Self::new(file, 0);
+        let mut begun = vec![0; 64];
+        let length = large.next(&mut begun).ok()?;
+        begun.truncate(length);
+        let (kind, size, header) = gix::objs::decode::loose_header(&begun).ok()?;
+        if kind != gix::objs::Kind::Blob || size <= LARGE {
+            return None;
+        }
+        begun.drain(..header);
+        Some(Self { size, begun, ..large })
+    }
+
+    /// Inflates the next piece into `piece`, and returns how much of it was filled: nothing at the end.
+    fn next(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        let before = self.inflate.total_out();
+        loop {
+            let input = self.from.fill_buf()?;
+            let is_end = input.is_empty();
+            let taken = self.inflate.total_in();
+            let status = self.inflate.decompress(input, piece, InflateFlush::NoFlush);
+            let taken = usize::try_from(self.inflate.total_in() - taken).unwrap_or(usize::MAX);
+            self.from.consume(taken);
+            let filled = usize::try_from(self.inflate.total_out() - before).unwrap_or(usize::MAX);
+            match status {
+                Ok(Status::StreamEnd) => return Ok(filled),
+                Ok(_) if filled > 0 => return Ok(filled),
+                Ok(_) if is_end => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+    }
+
+    /// Hands the blob to `sink`, piece by piece. False where the bytes are not as many as they should be, or cannot be
+    /// read.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub(super) fn read<E>(mut self, mut sink: impl FnMut(&[u8]) -> Result<(), E>) -> Result<bool, E> {
+        let mut left = self.size;
+        let mut piece = std::mem::take(&mut self.begun);
+        let mut length = piece.len();
+        piece.resize(PIECE, 0);
+        loop {
+            match left.checked_sub(length as u64) {
+                Some(rest) => left = rest,
+                None => return Ok(false),
+            }
+            if length > 0 {
+                sink(&piece[..length])?;
+            }
+            length = match self.next(&mut piece) {
+                Ok(0) => return Ok(left == 0),
+                Ok(length) => length,
+                Err(_) => return Ok(false),
+            };
+        }
+    }
+}
