@@ -141,29 +141,12 @@ impl History {
     /// first, each with the number of its rollout. Deploys, `use` and `reset` add one, a rollback takes away. What
     /// was active before one of them without being in the log, because distman activated it, has the number 0.
     pub fn activations(&self) -> HashMap<&str, Vec<Activation>> {
-        let mut stacks: HashMap<&str, Vec<Activation>> = HashMap::new();
-        for rollout in self.rollouts.iter().filter(|rollout| rollout.undone.is_none()) {
-            for change in rollout.items.iter().filter(|change| !change.inactive) {
-                let stack = stacks.entry(&change.destination).or_default();
-                let Some(to) = &change.to else {
-                    stack.clear();
-                    continue;
-                };
-                let top = stack.last().map(|top| &top.version);
-                let is_news = |from: &&String| top.is_none() || (change.back == 0 && top != Some(from));
-                if let Some(from) = change.from.as_ref().filter(is_news) {
-                    stack.push(Activation { version: from.clone(), rollout: 0 });
-                }
-                stack.truncate(stack.len().saturating_sub(change.back));
-                if change.back == 0 || stack.last().is_none_or(|top| top.version != *to) {
-                    stack.push(Activation { version: to.clone(), rollout: rollout.number });
-                }
-            }
-        }
-        for stack in stacks.values_mut() {
-            stack.reverse();
-        }
-        stacks
+        activations(self.rollouts.iter())
+    }
+
+    /// As [`History::activations`], once `next` will be in the log.
+    pub fn activations_with<'h>(&'h self, next: &'h Rollout) -> HashMap<&'h str, Vec<Activation>> {
+        activations(self.rollouts.iter().chain([next]))
     }
 
     /// The history as it was after the rollout `number`.
@@ -191,6 +174,32 @@ impl History {
     }
 }
 
+fn activations<'h>(rollouts: impl Iterator<Item = &'h Rollout>) -> HashMap<&'h str, Vec<Activation>> {
+    let mut stacks: HashMap<&str, Vec<Activation>> = HashMap::new();
+    for rollout in rollouts.filter(|rollout| rollout.undone.is_none()) {
+        for change in rollout.items.iter().filter(|change| !change.inactive) {
+            let stack = stacks.entry(&change.destination).or_default();
+            let Some(to) = &change.to else {
+                stack.clear();
+                continue;
+            };
+            let top = stack.last().map(|top| &top.version);
+            let is_news = |from: &&String| top.is_none() || (change.back == 0 && top != Some(from));
+            if let Some(from) = change.from.as_ref().filter(is_news) {
+                stack.push(Activation { version: from.clone(), rollout: 0 });
+            }
+            stack.truncate(stack.len().saturating_sub(change.back));
+            if change.back == 0 || stack.last().is_none_or(|top| top.version != *to) {
+                stack.push(Activation { version: to.clone(), rollout: rollout.number });
+            }
+        }
+    }
+    for stack in stacks.values_mut() {
+        stack.reverse();
+    }
+    stacks
+}
+
 /// One activation of a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activation {
@@ -206,12 +215,13 @@ pub struct Activation {
 /// When the line cannot be written whole; it then does not count.
 pub fn append(meta: &Dir, rollout: &Rollout) -> disk::Result<()> {
     let mut file = LogFile::open(meta, HISTORY)?;
-    // The name of a log that is new.
-    meta.sync()?;
     let mut line = Vec::new();
-    if !file.ends_with_line_break()? {
+    match file.last_byte()? {
+        // The name of a log that is new.
+        None => meta.sync()?,
+        Some(b'\n') => {}
         // What a power cut left stays a line of its own that does not count.
-        line.push(b'\n');
+        Some(_) => line.push(b'\n'),
     }
     serde_json::to_writer(&mut line, rollout).expect("strings and numbers always serialise");
     line.push(b'\n');

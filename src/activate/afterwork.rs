@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::group::Group;
 use super::swap::remove_if_there;
 use super::{ActivateError, Mark, Result};
-use crate::disk::{Dir, Filesystems};
+use crate::disk::{Dir, Replacements};
 use crate::root::bump_epoch;
-use crate::stage::remove_version;
+use crate::stage::Trash;
 use crate::version::{Destination, DistInfo, Record, VersionName};
 
 /// Name of the file in the root's own folder.
@@ -83,54 +83,67 @@ impl Afterwork {
     /// # Errors
     /// When not even what is left can be kept.
     pub(super) fn run(self, meta: &Dir) -> Result<Vec<ActivateError>> {
-        let mut left = Self::default();
-        let mut errors = Vec::new();
-        let mut touched = Filesystems::default();
         let earlier = Self::earlier(meta);
         let had_left = !earlier.is_empty();
-        let is_changed = earlier.epoch || self.epoch;
-        for work in [earlier, self] {
-            for info in work.infos {
-                keep(&mut left.infos, info, &mut errors, |info| info.write(&mut touched));
-            }
-            for mark in work.marks {
-                keep(&mut left.marks, mark, &mut errors, |mark| write_mark(mark, &mut touched));
-            }
-            for removal in work.removals {
-                keep(&mut left.removals, removal, &mut errors, Removal::run);
-            }
-            for path in work.groups {
-                keep(&mut left.groups, path, &mut errors, |path| sweep(path));
-            }
+        let work = earlier.and(self);
+        let (mut left, mut errors) = (Self::default(), Vec::new());
+        let (mut files, mut trash) = (Replacements::default(), Trash::default());
+        // First what makes room.
+        for removal in &work.removals {
+            keep(&mut left.removals, removal, &mut errors, removal.run(&mut trash, &mut files));
         }
-        if let Err(error) = touched.sync() {
+        if let Err(error) = trash.empty() {
             errors.push(error.into());
+            left.removals.clone_from(&work.removals);
         }
-        if is_changed && let Err(error) = bump_epoch(meta) {
+        for info in &work.infos {
+            keep(&mut left.infos, info, &mut errors, info.write(&mut files));
+        }
+        for mark in &work.marks {
+            keep(&mut left.marks, mark, &mut errors, write_mark(mark, &mut files));
+        }
+        for path in &work.groups {
+            keep(&mut left.groups, path, &mut errors, sweep(path));
+        }
+        // Whoever sees another stamp finds all the rest.
+        let bump = || if work.epoch { bump_epoch(meta) } else { Ok(()) };
+        if let Err(error) = files.touch(meta).and_then(|()| files.finish(bump)) {
             errors.push(error.into());
-            left.epoch = true;
+            left.epoch = work.epoch;
+            (left.infos, left.marks) = (work.infos, work.marks);
         }
         if !left.is_empty() {
             let bytes = serde_json::to_vec(&left).expect("paths of destinations are UTF-8");
             meta.replace_file(UNFINISHED, &bytes)?;
+            meta.sync()?;
         } else if had_left {
             meta.remove(UNFINISHED)?;
         }
         Ok(errors)
     }
+
+    /// This and then `other`.
+    fn and(mut self, other: Self) -> Self {
+        self.infos.extend(other.infos);
+        self.marks.extend(other.marks);
+        self.removals.extend(other.removals);
+        self.groups.extend(other.groups);
+        self.epoch |= other.epoch;
+        self
+    }
 }
 
-/// Tries `act` on `work`, and keeps the work if it fails.
-fn keep<T>(left: &mut Vec<T>, work: T, errors: &mut Vec<ActivateError>, act: impl FnOnce(&T) -> Result<()>) {
-    if let Err(error) = act(&work) {
+/// Keeps `work` if it failed.
+fn keep<T: Clone>(left: &mut Vec<T>, work: &T, errors: &mut Vec<ActivateError>, done: Result<()>) {
+    if let Err(error) = done {
         errors.push(error);
-        left.push(work);
+        left.push(work.clone());
     }
 }
 
 impl Info {
     /// Writes the dist info of what is active, or removes it with the destination.
-    fn write(&self, touched: &mut Filesystems) -> Result<()> {
+    fn write(&self, files: &mut Replacements) -> Result<()> {
         let Ok(destination) = Destination::new(self.destination.clone()) else { return Ok(()) };
         let folder = match Dir::open(destination.folder()) {
             Ok(folder) => folder,
@@ -138,19 +151,20 @@ impl Info {
             Err(error) => return Err(error.into()),
         };
         let name = DistInfo::file_name(destination.base());
-        let Some(version) = &self.version else { return Ok(remove_if_there(&folder, Path::new(&name))?) };
+        let Some(version) = &self.version else {
+            files.touch(&folder)?;
+            return Ok(remove_if_there(&folder, Path::new(&name))?);
+        };
         let versions = Dir::open(&destination.versions_folder())?;
         let info = match Record::read(&versions, version)? {
             Some(record) => DistInfo::new(&record, self.author.as_deref()),
             None => DistInfo::without_record(version, &destination.info().unwrap_or_default()),
         };
-        folder.replace_file_later_durable(&name, info.to_text().as_bytes())?;
-        touched.add(folder)?;
-        Ok(())
+        Ok(files.add(&folder, &name, info.to_text().as_bytes())?)
     }
 }
 
-fn write_mark(mark: &Mark, touched: &mut Filesystems) -> Result<()> {
+fn write_mark(mark: &Mark, files: &mut Replacements) -> Result<()> {
     let Ok(destination) = Destination::new(mark.destination.clone()) else { return Ok(()) };
     let versions = Dir::open(&destination.versions_folder())?;
     if let Some(record) = Record::read(&versions, &mark.version)? {
@@ -158,20 +172,20 @@ fn write_mark(mark: &Mark, touched: &mut Filesystems) -> Result<()> {
             Some(reason) => record.marked_bad(reason),
             None => record.marked_good(),
         };
-        marked.write(&versions)?;
-        touched.add(versions)?;
+        marked.replace(&versions, files)?;
     }
     Ok(())
 }
 
 impl Removal {
-    fn run(&self) -> Result<()> {
+    fn run(&self, trash: &mut Trash, files: &mut Replacements) -> Result<()> {
         let Ok(destination) = Destination::new(self.destination.clone()) else { return Ok(()) };
         for version in &self.versions {
             if let Some(name) = VersionName::parse(destination.base(), version) {
-                remove_version(&destination, &name)?;
+                trash.add(&destination, &name)?;
             }
         }
+        files.touch(&Dir::open(&destination.versions_folder())?)?;
         Ok(())
     }
 }

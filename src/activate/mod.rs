@@ -277,12 +277,13 @@ impl Activated<'_> {
             Group::open_at(&flip.group)?.flip(flip.from.as_deref())?;
         }
         self.pending.swaps.iter().filter(is_early).try_for_each(PendingSwap::apply)?;
+        // A destination that joins must not be found behind after its group was flipped.
+        sync_folders(self.pending.swaps.iter().filter(is_early).filter(|swap| swap.from != swap.to))?;
         for flip in &self.pending.flips {
             Group::open_at(&flip.group)?.flip(Some(&flip.to))?;
         }
         self.pending.swaps.iter().filter(|swap| !is_early(swap)).try_for_each(PendingSwap::apply)?;
-        sync_folders(&self.pending.swaps)?;
-        Ok(())
+        Ok(sync_folders(&self.pending.swaps)?)
     }
 
     /// Makes the rollout count: the history line first, then dist info, marks, removals and the change stamp.
@@ -328,8 +329,8 @@ impl Activated<'_> {
     }
 }
 
-fn sync_folders(swaps: &[PendingSwap]) -> disk::Result<()> {
-    let folders: BTreeSet<&Path> = swaps.iter().filter_map(|swap| swap.destination.parent()).collect();
+fn sync_folders<'s>(swaps: impl IntoIterator<Item = &'s PendingSwap>) -> disk::Result<()> {
+    let folders: BTreeSet<&Path> = swaps.into_iter().filter_map(|swap| swap.destination.parent()).collect();
     folders.into_iter().try_for_each(|folder| Dir::open(folder)?.sync())
 }
 
@@ -356,8 +357,9 @@ fn undo(meta: &Dir, pending: &Pending) -> Result<()> {
 /// could not be.
 fn finish(meta: &Dir, pending: Pending) -> Result<Vec<ActivateError>> {
     let errors = afterwork(pending).run(meta)?;
+    // If a power cut brings it back, all of this is done once more, to no effect: the next rollout's own journal makes
+    // durable that this one is gone.
     meta.remove(PENDING)?;
-    meta.sync()?;
     Ok(errors)
 }
 

@@ -11,7 +11,8 @@ use rustix::io::Errno;
 
 use super::new::Holder;
 use super::{
-    DiskError, NewFile, Result, Stat, at, failed, is_temporary, sync_folder, temporary_name, try_flock, walk,
+    DiskError, NewFile, Result, Stat, at, failed, is_temporary, sync, sync_folder, temporary_name, try_flock,
+    walk,
 };
 use crate::door;
 
@@ -130,12 +131,11 @@ impl Dir {
         self.replace(name.as_ref(), bytes, NewFile::sync)
     }
 
-    /// As [`Dir::replace_file`], for many small files: the caller makes them durable with one
-    /// [`Dir::sync_filesystem`].
+    /// As [`Dir::replace_file`], for what may be lost or cut short by a power cut.
     ///
     /// # Errors
     /// As [`Dir::replace_file`].
-    pub fn replace_file_later_durable(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    pub fn replace_file_without_sync(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
         self.replace(name.as_ref(), bytes, |_| Ok(()))
     }
 
@@ -333,13 +333,13 @@ impl Dir {
     /// When the disk reports a write error.
     pub fn sync_filesystem(&self) -> Result<()> {
         #[cfg(target_os = "linux")]
-        let sync = || fs::syncfs(&self.fd);
+        let call = || fs::syncfs(&self.fd);
         #[cfg(not(target_os = "linux"))]
-        let sync = || {
+        let call = || {
             fs::sync();
             fs::fsync(&self.fd)
         };
-        door::pass("sync", || self.path.clone(), sync).map_err(at("sync", &self.path))
+        sync(|| self.path.clone(), call).map_err(at("sync", &self.path))
     }
 
     /// Bytes that this user may still write on this directory's filesystem.

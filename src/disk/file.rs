@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use rustix::fs::{self, Mode, Timespec, Timestamps};
 
-use super::{Dir, Result, at, failed};
+use super::{Result, at, failed, sync};
 use crate::door;
 
 /// A file that is being written and that nobody else knows yet.
@@ -53,7 +53,7 @@ impl NewFile {
     /// # Errors
     /// When the disk reports a write error.
     pub fn sync(&self) -> Result<()> {
-        door::pass("sync", || self.path.clone(), || self.file.sync_all()).map_err(failed("sync", &self.path))
+        sync(|| self.path.clone(), || self.file.sync_all()).map_err(failed("sync", &self.path))
     }
 
     /// Fills this file with a copy-on-write clone of `from`. False where the filesystem cannot.
@@ -69,31 +69,5 @@ impl NewFile {
 
     fn act<T>(&self, act: &'static str, call: impl FnMut() -> rustix::io::Result<T>) -> Result<T> {
         door::pass(act, || self.path.clone(), call).map_err(at(act, &self.path))
-    }
-}
-
-/// The filesystems that something was written to, each made durable with one call.
-#[derive(Debug, Default)]
-pub struct Filesystems(Vec<(u64, Dir)>);
-
-impl Filesystems {
-    /// Notes that something was written in `dir`.
-    ///
-    /// # Errors
-    /// When the directory cannot be read.
-    pub fn add(&mut self, dir: Dir) -> Result<()> {
-        let device = dir.device()?;
-        if self.0.iter().all(|(known, _)| *known != device) {
-            self.0.push((device, dir));
-        }
-        Ok(())
-    }
-
-    /// Makes all that was written durable.
-    ///
-    /// # Errors
-    /// When a disk reports a write error.
-    pub fn sync(self) -> Result<()> {
-        self.0.iter().try_for_each(|(_, dir)| dir.sync_filesystem())
     }
 }

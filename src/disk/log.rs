@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, Mode, OFlags};
 
-use super::{Dir, Kind, Result, Stat, at, failed, flock, try_flock};
+use super::{Dir, Kind, Result, Stat, at, failed, flock, sync, try_flock};
 use crate::door;
 
 /// A file for appending and locking: the history, the lock.
@@ -54,8 +54,8 @@ impl LogFile {
     /// When the disk is full or fails; the file is then cut back to what it was.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let before = self.file.metadata().map_err(failed("read", &self.path))?.len();
-        let sync = || door::pass("sync", || self.path.clone(), || self.file.sync_all());
-        let appended = door::write(&self.file, &self.path, bytes).and_then(|()| sync());
+        let sync = |()| sync(|| self.path.clone(), || self.file.sync_all());
+        let appended = door::write(&self.file, &self.path, bytes).and_then(sync);
         appended.map_err(|error| {
             // A torn line is ignored by readers; cutting it off is courtesy.
             let _ = self.cut(before);
@@ -75,18 +75,17 @@ impl LogFile {
         door::pass("cut", || self.path.clone(), || self.file.set_len(length))
     }
 
-    /// True if the file is empty or its last byte is a line break.
+    /// The last byte of the file; `None` if it is empty.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn ends_with_line_break(&self) -> Result<bool> {
+    pub fn last_byte(&self) -> Result<Option<u8>> {
         use std::os::unix::fs::FileExt as _;
         let size = self.file.metadata().map_err(failed("read", &self.path))?.len();
-        let mut last = [b'\n'];
-        if size > 0 {
-            self.file.read_exact_at(&mut last, size - 1).map_err(failed("read", &self.path))?;
-        }
-        Ok(last == [b'\n'])
+        let Some(before) = size.checked_sub(1) else { return Ok(None) };
+        let mut last = [0];
+        self.file.read_exact_at(&mut last, before).map_err(failed("read", &self.path))?;
+        Ok(Some(last[0]))
     }
 
     /// Replaces the whole content, without making it durable.

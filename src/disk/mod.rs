@@ -12,6 +12,7 @@ mod log;
 mod new;
 mod remove;
 mod stat;
+mod sync;
 mod temporary;
 mod walk;
 
@@ -27,10 +28,13 @@ use rustix::io::Errno;
 use crate::door;
 
 pub use dir::Dir;
-pub use file::{Filesystems, NewFile};
+pub use file::NewFile;
 pub use log::LogFile;
 pub use new::user_name;
 pub use stat::{Kind, Stat};
+use sync::sync;
+pub use sync::{Filesystems, Replacements, do_not_sync};
+use temporary::next_name;
 pub use temporary::{WorkFolder, is_temporary, temporary_name};
 
 /// A failed act on the disk: what was tried, on which path, and what the system said.
@@ -115,7 +119,7 @@ fn try_flock(fd: impl AsFd, path: &Path) -> Result<bool> {
 }
 
 fn sync_folder(fd: impl AsFd, path: &Path) -> Result<()> {
-    match door::pass("sync", || path.to_owned(), || fs::fsync(&fd)) {
+    match sync(|| path.to_owned(), || fs::fsync(&fd)) {
         // Some network filesystems have no such call for directories; they order names by themselves.
         Ok(()) | Err(Errno::INVAL | Errno::ROFS) => Ok(()),
         Err(error) => Err(at("sync", path)(error)),

@@ -25,7 +25,15 @@ pub fn temporary_name(name: &Path) -> PathBuf {
     PathBuf::from(temporary)
 }
 
-/// True for the names that [`temporary_name`] makes: `.<name>.<process>-<serial>.tmp`.
+/// The name beside `name` of what will replace it, the same in every run.
+pub(super) fn next_name(name: &Path) -> PathBuf {
+    let mut next = OsString::from(".");
+    next.push(name.file_name().unwrap_or_default());
+    next.push(".0-0.tmp");
+    PathBuf::from(next)
+}
+
+/// True for the names that [`temporary_name`] and [`next_name`] make: `.<name>.<process>-<serial>.tmp`.
 pub fn is_temporary(name: &Path) -> bool {
     let inner = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(".tmp"));
     inner.and_then(|inner| inner.rsplit_once('.')).is_some_and(|(_, number)| is_own_number(number))

@@ -169,7 +169,7 @@ impl Journal {
         }
         let text =
             serde_json::to_vec_pretty(&Ledger { hooks }).expect("strings and maps of them always serialize");
-        Ok(dir.replace_file_later_durable(LEDGER, &text)?)
+        Ok(dir.replace_file_without_sync(LEDGER, &text)?)
     }
 }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use bstr::{BStr, ByteSlice as _};
 
 use super::{DeployRequest, Events, Report, Result, RolloutError, Session, Switch, plan_deploy};
-use crate::disk::Dir;
 use crate::plan::{Action, Item, Kind};
 use crate::project::{Opening, Project};
 use crate::source::git::{ListOptions, Repository, Snapshot, Submodules};
@@ -141,11 +140,8 @@ fn remake(
             let (version, expected) = (name.to_string(), record.content.clone());
             return Err(RepairError::OtherContent { version, found, expected }.into());
         }
-        let sealed = [staged.seal(name.clone())?];
-        stage::make_durable(&sealed)?;
-        for version in sealed {
+        for version in stage::make_durable(vec![staged.seal(name.clone())?])? {
             version.replace()?;
-            Dir::open(&destination.versions_folder())?.sync()?;
         }
     }
     Ok(())

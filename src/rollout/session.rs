@@ -9,15 +9,15 @@ use crate::activate::{
     ActivateError, Activated, Activation, Mark, Recovered, Removal, Swap, activate, is_pending, recover,
 };
 use crate::causes::chain;
-use crate::disk::{Dir, Filesystems, user_name};
+use crate::disk::{Dir, Replacements, user_name};
 use crate::history::{self, Change, History, Rollout};
 use crate::lock::{Holder, Lock, LockError, Patience};
 use crate::plan::{Action, Item, Kind, beyond_keep};
 use crate::project::Project;
 use crate::root::{Root, bump_epoch};
 use crate::signature::Signature;
-use crate::stage::{self, CompleteVersion, remove_version};
-use crate::version::{Destination, Link, Record, Shelves, VersionName};
+use crate::stage::{self, CompleteVersion};
+use crate::version::{Destination, Record, Shelves, VersionName};
 
 /// Number of a folder and of the filesystem it is on.
 pub(super) type FolderId = (u64, u64);
@@ -177,7 +177,7 @@ impl Session {
         for item in &items {
             self.claim(&item.destination, events)?;
         }
-        let work = Work::of(&items, fresh, about.version_only)?;
+        let mut work = Work::of(&items, fresh, about.version_only)?;
         let mut report = Report {
             kind,
             number: None,
@@ -192,6 +192,9 @@ impl Session {
         }
         let rollout = self.rollout(kind, about, work.changes);
         report.number = Some(rollout.number);
+        if !about.keep.is_empty() {
+            work.removals.extend(self.outlived(&rollout, about, &mut report));
+        }
         let groups = groups(&work.swaps, &report.items, about)?;
         if events.is_interrupted() {
             return Err(RolloutError::interrupted());
@@ -218,10 +221,7 @@ impl Session {
         if failure.is_some() || events.is_interrupted() {
             return Err(self.undo(&activated, after.as_ref(), failure, fresh, events));
         }
-        let rollout = activated.rollout().clone();
         report.warnings.extend(activated.commit()?.iter().map(|error| chain(error)));
-        self.history.rollouts.push(rollout);
-        self.prune_after(&mut report, &about.keep);
         Ok(report)
     }
 
@@ -277,50 +277,56 @@ impl Session {
         }
     }
 
-    /// Removes versions beyond `keep` behind the destinations that changed. The rollout counts already, so that
-    /// a failure here is only told.
-    fn prune_after(&self, report: &mut Report, keep: &HashMap<String, usize>) {
-        let activations = self.history.activations();
+    /// The versions beyond `keep` of the destinations that `rollout` changes, which are removed once it counts. That it
+    /// cannot be told which these are is no reason not to deploy.
+    fn outlived(&self, rollout: &Rollout, about: &Switch, report: &mut Report) -> Vec<Removal> {
+        let Report { items, pruned, warnings, .. } = report;
+        let activations = self.history.activations_with(rollout);
         let mut shelves = Shelves::default();
-        for item in report.items.iter().filter(|item| item.action.is_change()) {
-            let Some(keep) = keep.get(&item.target).copied() else { continue };
+        let mut removals = Vec::new();
+        for item in items.iter().filter(|item| item.action.is_change()) {
+            let Some(keep) = about.keep.get(&item.target).copied() else { continue };
+            let active = match &item.action {
+                Action::Create { name, .. } | Action::Relink { to: name, .. } if !about.version_only => {
+                    Some(name)
+                }
+                _ => item.from.as_ref(),
+            };
             // Active, previous and what is kept: with so few versions there is nothing beyond.
             let few = keep.saturating_add(2);
             let is_few = shelves.names(&item.destination).is_ok_and(|names| keep == 0 || names.len() <= few);
-            if is_few {
+            if active.is_none() || is_few {
                 continue;
             }
-            let looked =
-                item.destination.link().and_then(|link| Ok((link, shelves.versions(&item.destination)?)));
-            let (link, stored) = match looked {
-                Ok(looked) => looked,
+            let stored = match shelves.versions(&item.destination) {
+                Ok(stored) => stored,
                 Err(error) => {
-                    report.warnings.push(chain(&error));
+                    warnings.push(chain(&error));
                     continue;
                 }
             };
-            let Link::Version(active) = link else { continue };
-            let earlier = History::earlier(&activations, &item.destination, Some(&active));
-            for version in beyond_keep(&stored, Some(&active), earlier.first(), keep) {
-                match remove_version(&item.destination, &version) {
-                    Ok(()) => report.pruned.push((item.destination.path().to_owned(), version)),
-                    Err(error) => report.warnings.push(chain(&error)),
-                }
-            }
+            let earlier = History::earlier(&activations, &item.destination, active);
+            let versions = beyond_keep(&stored, active, earlier.first(), keep);
+            let path = item.destination.path().to_owned();
+            removals.push(Removal {
+                destination: path.clone(),
+                versions: versions.iter().map(ToString::to_string).collect(),
+            });
+            pruned.extend(versions.into_iter().map(|version| (path.clone(), version)));
         }
+        removals
     }
 
     /// Marks the versions of an undone rollout bad, and logs why it was undone.
     fn give_up(&self, rollout: &Rollout, fresh: &[CompleteVersion], reason: &str) -> Result<()> {
-        let mut written = Filesystems::default();
+        let mut files = Replacements::default();
         for version in fresh {
             let versions = Dir::open(&version.destination().versions_folder())?;
             if let Some(record) = Record::read(&versions, &version.name().to_string())? {
-                record.marked_bad(reason).write(&versions)?;
-                written.add(versions)?;
+                record.marked_bad(reason).replace(&versions, &mut files)?;
             }
         }
-        written.sync()?;
+        files.finish(|| Ok(()))?;
         history::append(&self.meta, &Rollout { undone: Some(reason.to_owned()), ..rollout.clone() })?;
         bump_epoch(&self.meta)?;
         Ok(())

@@ -92,7 +92,8 @@ impl Root {
 const EPOCH: &str = "epoch";
 
 /// Bumps the change stamp: nanoseconds since 1970, and more than before even if the clock was set back, so that
-/// whoever compares notices every change. The file is readable by all, whatever the umask is.
+/// whoever compares notices every change. The file is readable by all, whatever the umask is. The caller makes it
+/// durable; a stamp that a power cut took begins again with the present.
 ///
 /// # Errors
 /// When the root's own folder may not be written.
@@ -102,7 +103,6 @@ pub fn bump_epoch(meta: &Dir) -> disk::Result<()> {
     let (temporary, mut file) = meta.create_temporary(Path::new(EPOCH), 0o644)?;
     file.write(format!("{next}\n").as_bytes())
         .and_then(|()| file.set_mode(0o644))
-        .and_then(|()| file.sync())
         .and_then(|()| meta.rename(&temporary, meta, EPOCH))
         .inspect_err(|_: &DiskError| meta.discard(&temporary))
 }

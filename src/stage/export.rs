@@ -164,6 +164,10 @@ fn finish(
         Err(error) if error.is_not_found() => None,
         Err(error) => return Err(error.into()),
     };
+    if let Some(begun) = &begun {
+        // Data is never written a second time: it must be whole before it is found.
+        begun.sync_filesystem()?;
+    }
     for path in &shared {
         shared::provide(&destination, path, begun.as_ref())?;
         let text = shared::link_text(&destination, path, VERSION_DEPTH);

@@ -1,7 +1,7 @@
 //! Staging: whole versions are written where nobody looks, and become visible complete or not at all.
 //!
 //! A [`Staged`] version lies in a private folder `.staging-*` inside its `versions/` folder. Only
-//! [`Sealed::complete`] turns it into a [`CompleteVersion`], by renames on one filesystem, after its bytes were
+//! [`Durable::complete`] turns it into a [`CompleteVersion`], by renames on one filesystem, after its bytes were
 //! made durable; and only a complete version can be activated. What a killed run leaves is swept by the next.
 
 mod export;
@@ -274,94 +274,105 @@ pub struct Sealed {
 /// # Errors
 /// When the disk says no.
 pub fn complete(sealed: Vec<Sealed>) -> disk::Result<Vec<CompleteVersion>> {
-    make_durable(&sealed)?;
-    let mut complete = Vec::new();
+    let versions: Vec<(Destination, VersionName)> =
+        sealed.iter().map(|version| (version.staged.destination.clone(), version.name.clone())).collect();
     let place_all = || {
-        let mut folders = BTreeSet::new();
-        for version in sealed {
-            folders.insert(version.staged.destination.versions_folder());
-            complete.push(version.complete()?);
-        }
-        folders.iter().try_for_each(|folder| Dir::open(folder)?.sync())
+        let complete = make_durable(sealed)?.into_iter().map(Durable::complete).collect::<Result<_, _>>()?;
+        let folders: BTreeSet<PathBuf> =
+            versions.iter().map(|(destination, _)| destination.versions_folder()).collect();
+        folders.iter().try_for_each(|folder| Dir::open(folder)?.sync())?;
+        Ok(complete)
     };
-    match place_all() {
-        Ok(()) => Ok(complete),
-        Err(error) => {
-            withdraw(&complete);
-            Err(error)
-        }
-    }
+    place_all().inspect_err(|_| take_back(versions.iter().map(|(destination, name)| (destination, name))))
 }
 
 /// Removes versions that this run made and that nobody used, because it failed: on a full disk they would be in the way
 /// of whatever comes next.
 pub fn withdraw(fresh: &[CompleteVersion]) {
-    for version in fresh {
-        // The failure is the one to tell; a complete version that stays does no harm.
-        let _ = remove_version(&version.destination, &version.name);
-    }
+    take_back(fresh.iter().map(|version| (&version.destination, &version.name)));
 }
 
-/// Makes all of `sealed` durable, with one call for each filesystem they are on.
+fn take_back<'v>(versions: impl Iterator<Item = (&'v Destination, &'v VersionName)>) {
+    // The failure is the one to tell; a complete version that stays does no harm.
+    let mut trash = Trash::default();
+    versions.for_each(|(destination, name)| drop(trash.add(destination, name)));
+    let _ = trash.empty();
+}
+
+/// A version whose bytes are durable, and with them the names of its record and listing: all that is missing is its
+/// own name. A version is never seen without them, whatever order a disk keeps.
+#[derive(Debug)]
+pub struct Durable(Sealed);
+
+/// Names the records and listings of `sealed`, where no version of that name is there, and makes all of them durable,
+/// with one call for each filesystem they are on.
 ///
 /// # Errors
-/// When a disk reports a write error.
-pub fn make_durable(sealed: &[Sealed]) -> disk::Result<()> {
+/// When a disk says no. Records without their versions are swept by the next run.
+pub fn make_durable(sealed: Vec<Sealed>) -> disk::Result<Vec<Durable>> {
     let mut written = Filesystems::default();
-    for version in sealed {
-        written.add(version.staged.folder.versions.descend(Path::new(""))?)?;
+    for version in &sealed {
+        if !version.is_repair()? {
+            version.name_record()?;
+        }
+        written.add(&version.staged.folder.versions)?;
     }
-    written.sync()
+    written.sync()?;
+    Ok(sealed.into_iter().map(Durable).collect())
 }
 
 impl Sealed {
-    /// Renames listing, record and version into place, the version last.
+    /// True if a version of this name is there, whose record must stay whole until this one can take its place.
+    fn is_repair(&self) -> disk::Result<bool> {
+        Ok(self.staged.folder.versions.stat(self.name.to_string())?.is_some())
+    }
+
+    fn name_record(&self) -> disk::Result<()> {
+        let (Staged { folder, inner, listing, .. }, name) = (&self.staged, self.name.to_string());
+        let place = |from: String, to: String| folder.folder.rename(from, &folder.versions, to);
+        if listing.is_some() {
+            place(format!("{inner}.files"), FileListing::file_name(&name))?;
+        }
+        place(format!("{inner}.json"), Record::file_name(&name))
+    }
+}
+
+impl Durable {
+    /// Renames the version into place.
     ///
     /// # Errors
-    /// When the disk says no. What was renamed before the version is swept by the next run.
+    /// When the disk says no.
     pub fn complete(self) -> disk::Result<CompleteVersion> {
-        let Staged { folder, inner, destination, listing, .. } = self.staged;
-        let name = self.name.to_string();
-        let place = |from: &str, to: &str| folder.folder.rename(from, &folder.versions, to);
-        if listing.is_some() {
-            place(&format!("{inner}.files"), &FileListing::file_name(&name))?;
-        }
-        place(&format!("{inner}.json"), &Record::file_name(&name))?;
-        place(&inner, &name).inspect_err(|_| {
-            folder.versions.discard(Record::file_name(&name));
-            folder.versions.discard(FileListing::file_name(&name));
-        })?;
-        Ok(CompleteVersion { destination, name: self.name })
+        let Sealed { staged: Staged { folder, inner, destination, .. }, name } = self.0;
+        folder.folder.rename(inner, &folder.versions, name.to_string())?;
+        Ok(CompleteVersion { destination, name })
     }
-}
 
-impl Sealed {
-    /// Puts the version in the place of the damaged one of the same name, in one step where the system can.
+    /// Puts the version in the place of the damaged one of the same name, in one step where the system can, and makes
+    /// that durable before the files of the damaged one go.
     ///
     /// # Errors
     /// When the disk says no.
     pub fn replace(self) -> disk::Result<CompleteVersion> {
-        let versions = &self.staged.folder.versions;
-        let name = self.name.to_string();
-        if versions.stat(&name)?.is_some() {
-            // What was there goes with the staging folder.
-            let (folder, inner) = (&self.staged.folder.folder, &self.staged.inner);
-            if !folder.exchange(inner, versions, &name)? {
-                versions.rename(&name, folder, "damaged")?;
-                folder.rename(inner, versions, &name).inspect_err(|_| {
-                    // A damaged version is better than none; what failed is told either way.
-                    let _ = folder.rename("damaged", versions, &name);
-                })?;
-            }
-            let Staged { folder, inner, destination, listing, .. } = self.staged;
-            if listing.is_some() {
-                let from = format!("{inner}.files");
-                folder.folder.rename(from, &folder.versions, FileListing::file_name(&name))?;
-            }
-            folder.folder.rename(format!("{inner}.json"), &folder.versions, Record::file_name(&name))?;
-            return Ok(CompleteVersion { destination, name: self.name });
+        let staging = Arc::clone(&self.0.staged.folder);
+        let (versions, folder) = (&staging.versions, &staging.folder);
+        if !self.0.is_repair()? {
+            let complete = self.complete()?;
+            return versions.sync().map(|()| complete);
         }
-        self.complete()
+        self.0.name_record()?;
+        let Sealed { staged: Staged { inner, destination, .. }, name } = self.0;
+        let text = name.to_string();
+        // What was there goes with the staging folder.
+        if !folder.exchange(&inner, versions, &text)? {
+            versions.rename(&text, folder, "damaged")?;
+            folder.rename(&inner, versions, &text).inspect_err(|_| {
+                // A damaged version is better than none; what failed is told either way.
+                let _ = folder.rename("damaged", versions, &text);
+            })?;
+        }
+        versions.sync()?;
+        Ok(CompleteVersion { destination, name })
     }
 }
 
@@ -381,24 +392,48 @@ pub struct Content {
     pub store: usize,
 }
 
-/// Removes one version: out of sight in one rename, then its record, then its files. What a kill interrupts is
-/// swept by the next run.
-///
-/// # Errors
-/// When something of it may not be removed.
-pub fn remove_version(destination: &Destination, version: &VersionName) -> disk::Result<()> {
-    let versions = Dir::open(&destination.versions_folder())?;
-    let name = version.to_string();
-    let trash = format!("{STAGING}removed-{}-{name}", std::process::id());
-    match versions.rename(&name, &versions, &trash) {
-        Err(error) if !error.is_not_found() => return Err(error),
-        _ => {}
-    }
-    for file in [Record::file_name(&name), FileListing::file_name(&name)] {
-        match versions.remove(file) {
-            Err(error) if !error.is_not_found() => return Err(error),
-            _ => {}
+/// Versions that are being removed: each is out of sight in one rename, and only when that is durable its record and
+/// its files go. What a kill interrupts is swept by the next run.
+#[derive(Debug, Default)]
+pub struct Trash {
+    hidden: Vec<(Destination, String)>,
+    touched: Filesystems,
+}
+
+impl Trash {
+    /// Takes one version out of sight, if it is there.
+    ///
+    /// # Errors
+    /// When the folder may not be written.
+    pub fn add(&mut self, destination: &Destination, version: &VersionName) -> disk::Result<()> {
+        let versions = Dir::open(&destination.versions_folder())?;
+        let name = version.to_string();
+        if versions.stat(&name)?.is_some() {
+            let trash = trash_name(&name);
+            versions.remove_all(&trash)?;
+            versions.rename(&name, &versions, trash)?;
         }
+        self.touched.add(&versions)?;
+        self.hidden.push((destination.clone(), name));
+        Ok(())
     }
-    versions.remove_all(&trash)
+
+    /// Removes what is left of them.
+    ///
+    /// # Errors
+    /// When something of it may not be removed.
+    pub fn empty(self) -> disk::Result<()> {
+        self.touched.sync()?;
+        let empty = |(destination, name): &(Destination, String)| {
+            let versions = Dir::open(&destination.versions_folder())?;
+            let files = [Record::file_name(name), FileListing::file_name(name), trash_name(name)];
+            files.iter().try_for_each(|file| versions.remove_all(file))
+        };
+        // One that stays keeps no other.
+        self.hidden.iter().map(empty).fold(Ok(()), Result::and)
+    }
+}
+
+fn trash_name(version: &str) -> String {
+    format!("{STAGING}removed-{version}")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, Replacements};
 use crate::signature::Signature;
 
 /// The record of one version, kept as `.<version>.json` beside it.
@@ -145,12 +145,12 @@ impl Record {
         bytes
     }
 
-    /// Replaces the record in `dir`, for marking and clearing. The caller makes it durable, once for many.
+    /// Replaces the record in `dir` with others, for marking and clearing.
     ///
     /// # Errors
     /// When the folder may not be written.
-    pub fn write(&self, dir: &Dir) -> disk::Result<()> {
-        dir.replace_file_later_durable(Self::file_name(&self.version), &self.to_bytes())
+    pub fn replace(&self, dir: &Dir, files: &mut Replacements) -> disk::Result<()> {
+        files.add(dir, Self::file_name(&self.version), &self.to_bytes())
     }
 
     /// True if the version was marked bad.

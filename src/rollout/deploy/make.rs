@@ -9,6 +9,7 @@ use bstr::ByteSlice as _;
 use super::planner::{fingerprint, submodules};
 use super::workshop::Workshop;
 use super::{DeployRequest, Prepared, Provenance, Wanted, spec_of, variables};
+use crate::disk::{Dir, Replacements};
 use crate::manifest;
 use crate::plan::{Action, Consent, Item, Refusal};
 use crate::project::Project;
@@ -35,6 +36,7 @@ impl Prepared {
     ) -> Result<Vec<CompleteVersion>> {
         let staged = self.stage(session, project, snapshot, events)?;
         let mut sealed = Vec::new();
+        let mut known = Vec::new();
         for (index, staged) in staged {
             let wanted = &self.work[index];
             if let Some(spec) = spec_of(project, &wanted.item) {
@@ -42,7 +44,7 @@ impl Prepared {
                 let checks = Checks { project, spec, variables: &variables };
                 verify(&checks, &wanted.item.target, &staged, events)?;
             }
-            if let Some(version) = self.place(index, staged, request.consent)? {
+            if let Some(version) = self.place(index, staged, request.consent, &mut known)? {
                 sealed.push(version);
             }
         }
@@ -50,6 +52,11 @@ impl Prepared {
         if !refused.is_empty() {
             return Err(RolloutError::Refused(refused));
         }
+        let mut files = Replacements::default();
+        for (destination, record) in known {
+            record.replace(&Dir::open(&destination.versions_folder())?, &mut files)?;
+        }
+        files.finish(|| Ok(()))?;
         Ok(stage::complete(sealed)?)
     }
 
@@ -138,8 +145,15 @@ impl Prepared {
     }
 
     /// Gives a staged version its final name, or finds that the disk holds it already: the item then relinks, stays
-    /// as it is, or is refused because that content was marked bad.
-    fn place(&mut self, index: usize, staged: Staged, consent: Consent) -> Result<Option<stage::Sealed>> {
+    /// as it is, or is refused because that content was marked bad. A record of the same content that is to remember
+    /// another fingerprint goes to `known`.
+    fn place(
+        &mut self,
+        index: usize,
+        staged: Staged,
+        consent: Consent,
+        known: &mut Vec<(Destination, Record)>,
+    ) -> Result<Option<stage::Sealed>> {
         let item = &mut self.plan.items[index];
         let Action::Create { name, adopt } = &item.action else { return Ok(None) };
         let (adopt, name) = (*adopt, name.clone());
@@ -167,7 +181,7 @@ impl Prepared {
                 // The same bytes under another fingerprint: remembered, so that the next run need not look.
                 let fingerprint = staged.record().fingerprint.clone();
                 let uses = staged.record().uses.clone();
-                Record { fingerprint, uses, ..found }.write(staged.versions())?;
+                known.push((item.destination.clone(), Record { fingerprint, uses, ..found }));
                 item.action = if item.from.as_ref() == Some(&name) && !adopt {
                     Action::Unchanged { version: name }
                 } else {

@@ -64,7 +64,7 @@ impl Remembered {
             _ => {}
         }
         // Who finds half of it after a power cut takes it for none.
-        dir.descend(Path::new(FOLDER))?.replace_file_later_durable(FILE, self.to_string().as_bytes())
+        dir.descend(Path::new(FOLDER))?.replace_file_without_sync(FILE, self.to_string().as_bytes())
     }
 }
 
