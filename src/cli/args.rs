@@ -98,6 +98,9 @@ pub(super) struct Global {
     /// Show what would be done, and do nothing
     #[arg(short = 'd', long = "dry-run", visible_alias = "dryrun", global = true)]
     pub(super) dry_run: bool,
+    /// Do not wait until changes are on disk: faster, but a power cut may leave files empty or a mix
+    #[arg(long, global = true)]
+    pub(super) no_sync: bool,
 }
 
 /// When output is coloured.

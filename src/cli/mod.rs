@@ -35,6 +35,7 @@ use interrupts::Interrupts;
 use parse::parse;
 use printer::Printer;
 
+use crate::disk::do_not_sync;
 use crate::log_file::Level;
 
 /// Runs `git dist` with `arguments`, the program's name first, and returns its exit code.
@@ -47,6 +48,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { error::USAGE } else { error::DONE });
         }
     };
+    if cli.global.no_sync {
+        do_not_sync();
+    }
     let printer = Printer::new(&cli.global);
     let interrupts = Interrupts::catch();
     match run(cli, &printer, &interrupts) {
