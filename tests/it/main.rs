@@ -20,6 +20,7 @@ mod itself;
 mod least_power;
 mod log_file;
 mod manual;
+mod power;
 mod sandbox;
 mod signed;
 mod support;
