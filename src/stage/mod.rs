@@ -426,8 +426,13 @@ impl Trash {
         self.touched.sync()?;
         let empty = |(destination, name): &(Destination, String)| {
             let versions = Dir::open(&destination.versions_folder())?;
-            let files = [Record::file_name(name), FileListing::file_name(name), trash_name(name)];
-            files.iter().try_for_each(|file| versions.remove_all(file))
+            for file in [Record::file_name(name), FileListing::file_name(name)] {
+                match versions.remove(file) {
+                    Err(error) if !error.is_not_found() => return Err(error),
+                    _ => {}
+                }
+            }
+            versions.remove_all(trash_name(name))
         };
         // One that stays keeps no other.
         self.hidden.iter().map(empty).fold(Ok(()), Result::and)
