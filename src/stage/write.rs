@@ -1,6 +1,6 @@
 //! Writing listed content into folders: many items at once, with one reader and one writer per core.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -56,6 +56,8 @@ struct Batch<'o> {
     output: usize,
     directory: &'o BStr,
     entries: &'o [Entry],
+    /// Index of the first of them in the output.
+    first: usize,
 }
 
 /// Files per batch: enough to pay for opening the directory, few enough to keep all cores busy to the end.
@@ -70,7 +72,7 @@ pub(super) fn write(
     contents: &[&dyn Contents],
     progress: &dyn Progress,
 ) -> Result<Vec<Vec<Written>>, StageError> {
-    let known: Vec<Known<'_>> = outputs.iter().map(Known::new).collect();
+    let known: Vec<Known> = outputs.iter().map(Known::new).collect();
     let mut run = Run { outputs, roots: Vec::new(), known, contents, progress };
     let batches = batches(outputs);
     run.check_space(&batches)?;
@@ -153,14 +155,17 @@ fn batches<'o>(outputs: &'o [Output<'o>]) -> Vec<Batch<'o>> {
     let mut batches = Vec::new();
     for (index, output) in outputs.iter().enumerate() {
         if output.mode != Mode::Directory {
-            batches.push(Batch { output: index, directory: BStr::new(""), entries: output.entries });
+            let directory = BStr::new("");
+            batches.push(Batch { output: index, directory, entries: output.entries, first: 0 });
             continue;
         }
         let same_directory = |a: &Entry, b: &Entry| split(a.path.as_bstr()).0 == split(b.path.as_bstr()).0;
+        let mut first = 0;
         for group in output.entries.chunk_by(same_directory) {
             for chunk in group.chunks(BATCH) {
                 let directory = split(chunk[0].path.as_bstr()).0;
-                batches.push(Batch { output: index, directory, entries: chunk });
+                batches.push(Batch { output: index, directory, entries: chunk, first });
+                first += chunk.len();
             }
         }
     }
@@ -171,7 +176,7 @@ struct Run<'r> {
     outputs: &'r [Output<'r>],
     /// For each output that is a directory, its handle.
     roots: Vec<Option<Dir>>,
-    known: Vec<Known<'r>>,
+    known: Vec<Known>,
     contents: &'r [&'r dyn Contents],
     progress: &'r dyn Progress,
 }
@@ -183,7 +188,8 @@ impl Run<'_> {
             let root = self.outputs[batch.output].root;
             let known = &self.known[batch.output];
             let mut sum = 0_u64;
-            for entry in batch.entries.iter().filter(|entry| known.find(entry).is_none()) {
+            let entries = (batch.first..).zip(batch.entries);
+            for (_, entry) in entries.filter(|(index, _)| !known.holds(*index)) {
                 sum = sum.saturating_add(reader.size(root, entry)?);
             }
             sizes.push((batch.output, sum));
@@ -266,12 +272,13 @@ impl Run<'_> {
         };
         let from = known.directory(output, batch.directory);
         let mut bytes = 0;
-        for entry in batch.entries {
+        for (index, entry) in (batch.first..).zip(batch.entries) {
             let name = match &self.roots[batch.output] {
                 None => PathBuf::from(output.name),
                 Some(_) => on_disk(split(entry.path.as_bstr()).1).to_owned(),
             };
-            let file = self.write_one(batch.output, reader, refused, (from.as_ref(), to), &name, entry)?;
+            let from = from.as_ref().filter(|_| known.holds(index));
+            let file = self.write_one(batch.output, reader, refused, (from, to), &name, entry)?;
             bytes += file.size;
             written.push((batch.output, file));
         }
@@ -279,7 +286,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Shares or writes one file or link.
+    /// Writes one file or link, or shares it with that in `from`.
     fn write_one(
         &self,
         index: usize,
@@ -290,13 +297,12 @@ impl Run<'_> {
         entry: &Entry,
     ) -> Result<Written, StageError> {
         let output = &self.outputs[index];
-        let known = &self.known[index];
         let written = |id: ObjectId, size: u64, mtime: Option<i64>| Written {
             file: ListedFile { mode: entry.mode, id, path: entry.path.clone() },
             size,
             mtime,
         };
-        if let (Some(from), Some((previous, _)), Some(_)) = (from, output.previous, known.find(entry)) {
+        if let Some((from, (previous, _))) = from.zip(output.previous) {
             let size = reader.size(output.root, entry)?;
             let expected = (entry.mode, size);
             if let Some(mtime) = share(output.sharing, refused, from, to, name, expected, &previous.record)? {
@@ -322,32 +328,39 @@ impl Run<'_> {
     }
 }
 
-/// The previous version's files, by path.
-struct Known<'o> {
-    files: HashMap<&'o BStr, &'o ListedFile>,
+/// Which entries of an output the previous version holds too, under the same path and with the same bytes.
+struct Known {
+    /// By the entry's index; empty where nothing is shared.
+    is_same: Vec<bool>,
 }
 
-impl<'o> Known<'o> {
-    fn new(output: &Output<'o>) -> Self {
+impl Known {
+    fn new(output: &Output<'_>) -> Self {
         let files = match output.previous {
             Some((previous, _)) if output.sharing != Sharing::Copy && !previous.record.writable => {
-                previous.files.files().iter().map(|file| (file.path.as_bstr(), file)).collect()
+                previous.files.files()
             }
-            _ => HashMap::new(),
+            _ => return Self { is_same: Vec::new() },
         };
-        Self { files }
+        // Both are sorted by path.
+        let mut files = files.iter().peekable();
+        let is_same = |entry: &Entry| {
+            while files.next_if(|file| file.path < entry.path).is_some() {}
+            let file = files.next_if(|file| file.path == entry.path);
+            let is_same = file.is_some_and(|file| file.id == entry.id && file.mode == entry.mode);
+            is_same && entry.is_stored_as_is() && entry.mode != Mode::Symlink
+        };
+        Self { is_same: output.entries.iter().map(is_same).collect() }
     }
 
-    /// The previous version's file that has the same path and holds the same bytes.
-    fn find(&self, entry: &Entry) -> Option<&'o ListedFile> {
-        let known = self.files.get(entry.path.as_bstr()).copied()?;
-        let is_same = known.id == entry.id && known.mode == entry.mode;
-        (is_same && entry.is_stored_as_is() && entry.mode != Mode::Symlink).then_some(known)
+    /// True if the previous version holds the entry of this index.
+    fn holds(&self, index: usize) -> bool {
+        self.is_same.get(index).copied().unwrap_or(false)
     }
 
     /// The directory of the previous version that corresponds to the batch's, if there is one to share with.
     fn directory(&self, output: &Output<'_>, directory: &BStr) -> Option<Dir> {
-        let (previous, versions) = output.previous.filter(|_| !self.files.is_empty())?;
+        let (previous, versions) = output.previous.filter(|_| !self.is_same.is_empty())?;
         let root = versions.descend(Path::new(&previous.name.to_string())).ok()?;
         // Whatever is in the way there, the file is written afresh.
         root.descend(on_disk(directory)).ok()
