@@ -2,9 +2,11 @@
 //! processors. Nothing is planned, recorded, locked or made durable.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,7 +27,7 @@ pub(crate) fn run(repository: &str, revision: &str, source: &str, to: &str) {
     let options = ListOptions { ignore: Vec::new(), submodules: Submodules::Skip, all: true };
     let listing = snapshot.list(source, node, &options).expect("the tree can be read");
     let contents = snapshot.contents();
-    let place = |path: &BStr| Path::new(to).join(std::ffi::OsStr::from_bytes(path));
+    let place = |path: &BStr| Path::new(to).join(OsStr::from_bytes(path));
     let mut folders = BTreeSet::new();
     for entry in &listing.entries {
         folders.extend(entry.path.find_iter("/").map(|end| entry.path[..end].as_bstr()));
@@ -38,13 +40,15 @@ pub(crate) fn run(repository: &str, revision: &str, source: &str, to: &str) {
         let mut reader = contents.reader();
         while let Some(entry) = listing.entries.get(next.fetch_add(1, Ordering::Relaxed)) {
             let path = place(entry.path.as_bstr());
-            let (bytes, _) = reader.read(listing.root.as_bstr(), entry).expect("the file can be read");
-            if entry.mode == Mode::Symlink {
-                std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(bytes), path)
-                    .expect("the place is free");
-            } else {
-                fs::File::create_new(path).and_then(|mut file| file.write_all(bytes)).expect("there is room");
-            }
+            let mut file = (entry.mode != Mode::Symlink).then(|| File::create_new(&path).expect("it is new"));
+            let mut write = |bytes: &[u8]| {
+                match &mut file {
+                    Some(file) => file.write_all(bytes).expect("there is room"),
+                    None => symlink(OsStr::from_bytes(bytes), &path).expect("it is new"),
+                }
+                Ok(())
+            };
+            reader.read(listing.root.as_bstr(), entry, &mut write).expect("the file can be read");
         }
     };
     std::thread::scope(|scope| {
