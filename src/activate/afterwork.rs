@@ -13,7 +13,7 @@ use super::{ActivateError, Mark, Result};
 use crate::disk::{Dir, Replacements};
 use crate::root::bump_epoch;
 use crate::stage::Trash;
-use crate::version::{Destination, DistInfo, Record, VersionName};
+use crate::version::{Destination, DistInfo, FileListing, Record, VersionName};
 
 /// Name of the file in the root's own folder.
 pub(super) const UNFINISHED: &str = "unfinished.json";
@@ -50,6 +50,10 @@ pub struct Removal {
     pub destination: PathBuf,
     /// Names of the versions.
     pub versions: Vec<String>,
+    /// The version that the same run made, which may share files with them. Another run knows nothing of what happened
+    /// to those in between.
+    #[serde(skip)]
+    pub made: Option<String>,
 }
 
 impl Afterwork {
@@ -96,6 +100,7 @@ impl Afterwork {
             errors.push(error.into());
             left.removals.clone_from(&work.removals);
         }
+        work.removals.iter().for_each(Removal::settle);
         for info in &work.infos {
             keep(&mut left.infos, info, &mut errors, info.write(&mut files));
         }
@@ -187,6 +192,17 @@ impl Removal {
         }
         files.touch(&Dir::open(&destination.versions_folder())?)?;
         Ok(())
+    }
+
+    /// Makes the listing of the version that was made younger than its files again: a removal is a change of those that
+    /// are shared. Where that cannot be done the next deploy reads them before it shares them.
+    fn settle(&self) {
+        let Some(made) = self.made.as_ref().filter(|_| !self.versions.is_empty()) else { return };
+        if let Ok(destination) = Destination::new(self.destination.clone())
+            && let Ok(versions) = Dir::open(&destination.versions_folder())
+        {
+            let _ = versions.touch(FileListing::file_name(made));
+        }
     }
 }
 

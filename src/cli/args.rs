@@ -276,6 +276,9 @@ pub(super) struct Rollback {
     /// Take back what this rollout changed
     #[arg(long, value_name = "ID")]
     pub(super) rollout: Option<String>,
+    /// Activate a version that is damaged
+    #[arg(short, long)]
+    pub(super) force: bool,
     /// Why, for the history and the mark
     #[arg(short, long = "message", value_name = "WHY")]
     pub(super) message: Option<String>,
@@ -301,6 +304,9 @@ pub(super) struct Use {
     /// The version's commit, 4 digits or more
     #[arg(short, long, value_name = "HASH", conflicts_with_all = ["version", "number"], value_parser = commit)]
     pub(super) commit: Option<String>,
+    /// Activate a version that is damaged
+    #[arg(short, long)]
+    pub(super) force: bool,
     /// Why, for the history
     #[arg(short, long = "message", value_name = "WHY")]
     pub(super) message: Option<String>,
@@ -312,6 +318,9 @@ pub(super) struct Reset {
     /// Targets, destinations or items
     #[arg(value_name = "TARGET")]
     pub(super) targets: Vec<String>,
+    /// Activate a version that is damaged
+    #[arg(short, long)]
+    pub(super) force: bool,
     /// Why, for the history
     #[arg(short, long = "message", value_name = "WHY")]
     pub(super) message: Option<String>,

@@ -11,7 +11,7 @@ use super::spelling::asked;
 use crate::manifest::Settings;
 use crate::plan::{Action, Asked, Back, Item, Plan};
 use crate::project::Project;
-use crate::rollout::{Choice, Chosen, Report, RolloutError, carry_out, plan_choice, refusal, select};
+use crate::rollout::{Choice, Chosen, Manner, Report, RolloutError, carry_out, plan_choice, refusal, select};
 
 pub(super) fn rollback(context: &Context<'_>, arguments: &Rollback) -> Result<u8, CliError> {
     let usage = |message: String, hint: Option<&str>| {
@@ -29,7 +29,7 @@ pub(super) fn rollback(context: &Context<'_>, arguments: &Rollback) -> Result<u8
         (_, _, Some(0)) => return usage("`--steps 0` goes nowhere".to_owned(), None),
         (_, _, steps) => Choice::Rollback(Back::Steps(steps.unwrap_or(1))),
     };
-    choose(context, &arguments.targets, &choice, arguments.message.as_deref())
+    choose(context, &arguments.targets, &choice, manner(arguments.message.as_deref(), arguments.force))
 }
 
 /// The rollout in `r17`.
@@ -37,14 +37,18 @@ fn rollout_number(text: &str) -> Option<u64> {
     text.strip_prefix('r')?.parse().ok()
 }
 
+pub(super) fn manner(why: Option<&str>, force: bool) -> Manner<'_> {
+    Manner { why, force }
+}
+
 /// Plans `choice` for what `targets` name, asks before something is removed from use, and carries it out.
 pub(super) fn choose(
     context: &Context<'_>,
     targets: &[String],
     choice: &Choice,
-    why: Option<&str>,
+    manner: Manner<'_>,
 ) -> Result<u8, CliError> {
-    choose_in(context, context.project_if_any()?.as_ref(), targets, choice, why)
+    choose_in(context, context.project_if_any()?.as_ref(), targets, choice, manner)
 }
 
 fn choose_in(
@@ -52,7 +56,7 @@ fn choose_in(
     project: Option<&Project>,
     targets: &[String],
     choice: &Choice,
-    why: Option<&str>,
+    manner: Manner<'_>,
 ) -> Result<u8, CliError> {
     let printer = context.printer;
     if !context.global.dry_run {
@@ -60,7 +64,7 @@ fn choose_in(
     }
     let (root, mut inventory) = context.inventory(project)?;
     let selected = select(&inventory, targets, choice)?;
-    let Chosen { plan, left } = plan_choice(&mut inventory, &selected, choice, why)?;
+    let Chosen { plan, left } = plan_choice(&mut inventory, &selected, choice, manner)?;
     for item in &left {
         printer.warn(format!("left as it is: {}", refusal(item)), None);
     }
@@ -88,7 +92,7 @@ fn choose_in(
     }
     ask_before_removal(context, &plan)?;
     let bar = context.bar();
-    let report = carry_out(&root, &mut inventory, project, &selected, (choice, why), &bar)?;
+    let report = carry_out(&root, &mut inventory, project, &selected, (choice, manner), &bar)?;
     drop(bar);
     note_changes(printer, &report.items);
     if printer.is_json() {
@@ -105,17 +109,17 @@ pub(super) fn activate(context: &Context<'_>, arguments: &Use) -> Result<u8, Cli
     let by_text = || Asked::Text(arguments.version.clone().unwrap_or_default());
     let asked = asked(arguments.number, arguments.commit.as_ref()).unwrap_or_else(by_text);
     let targets = std::slice::from_ref(&arguments.target);
-    choose(context, targets, &Choice::Use(asked), arguments.message.as_deref())
+    choose(context, targets, &Choice::Use(asked), manner(arguments.message.as_deref(), arguments.force))
 }
 
 pub(super) fn reset(context: &Context<'_>, arguments: &Reset) -> Result<u8, CliError> {
-    choose(context, &arguments.targets, &Choice::Reset, arguments.message.as_deref())
+    choose(context, &arguments.targets, &Choice::Reset, manner(arguments.message.as_deref(), arguments.force))
 }
 
 pub(super) fn delete(context: &Context<'_>, arguments: &Delete) -> Result<u8, CliError> {
     let targets = std::slice::from_ref(&arguments.target);
     let version = arguments.version.clone().map(Asked::Text);
-    choose(context, targets, &Choice::Delete(version), arguments.message.as_deref())
+    choose(context, targets, &Choice::Delete(version), manner(arguments.message.as_deref(), false))
 }
 
 pub(super) fn prune(context: &Context<'_>, arguments: &Prune) -> Result<u8, CliError> {
@@ -125,7 +129,7 @@ pub(super) fn prune(context: &Context<'_>, arguments: &Prune) -> Result<u8, CliE
         _ => HashMap::new(),
     };
     let choice = Choice::Prune { keep, otherwise: arguments.keep.unwrap_or(Settings::default().keep) };
-    choose_in(context, project.as_ref(), &arguments.targets, &choice, None)
+    choose_in(context, project.as_ref(), &arguments.targets, &choice, Manner::default())
 }
 
 fn keep_by_target(project: &Project) -> HashMap<String, usize> {

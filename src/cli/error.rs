@@ -125,6 +125,7 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
         RolloutError::NotSigned { source, .. } => source.hint(),
         RolloutError::Verify { source, .. } | RolloutError::After { source, .. } => source.hint(),
         RolloutError::Inventory(source) => source.hint(),
+        RolloutError::Repair(source) => Some(source.hint().to_owned()),
         RolloutError::NotYours { .. } => {
             Some("`DEPLOY_ROOT=DIR git dist` deploys to another place".to_owned())
         }

@@ -22,7 +22,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<Option<u8
         Some(asked) => Choice::Use(asked),
         None => return Ok(None),
     };
-    back::choose(context, &arguments.targets, &choice, arguments.message.as_deref()).map(Some)
+    let manner = back::manner(arguments.message.as_deref(), arguments.force);
+    back::choose(context, &arguments.targets, &choice, manner).map(Some)
 }
 
 /// What `-n` and `-c` ask for.

@@ -8,116 +8,73 @@ use super::args::Verify;
 use super::context::Context;
 use super::error::{CliError, DIFFERENT, DONE};
 use super::printer::{Printer, Tone};
-use crate::inventory::{Installed, Look};
-use crate::plan::{Action, Item, Kind};
-use crate::rollout::{RolloutError, Session, repair};
+use crate::causes::chain;
+use crate::plan::Kind;
+use crate::project::Project;
+use crate::rollout::{Repaired, Session, Verification, Verified, repair, verify};
 use crate::source::git::Repository;
 use crate::spelling::counted;
-use crate::version::{Checked, Difference, Link, Record, Stored, check};
-
-/// A version that was checked.
-struct Verified<'a> {
-    installed: &'a Installed,
-    stored: &'a Stored,
-    checked: Option<Checked>,
-}
 
 pub(super) fn run(context: &Context<'_>, arguments: &Verify) -> Result<u8, CliError> {
     let project = context.project_if_any()?;
     let (root, mut inventory) = context.inventory(project.as_ref())?;
     let selected = inventory.select(&arguments.targets)?;
-    let looks = inventory.look(&selected)?;
-    let mut verified = Vec::new();
-    let mut broken = Vec::new();
-    for (installed, look) in selected.iter().zip(&looks) {
-        if let (Some(active), None) = (look.active(), look.active_stored()) {
-            broken.push((installed, active));
-        }
-        for stored in look.stored.iter().filter(|stored| arguments.all || is_active(look, stored)) {
-            let checked = match (&stored.record, inventory.shelves.dir(&installed.destination)?) {
-                (Some(record), Some(versions)) => {
-                    Some(check(versions, &stored.name, record).map_err(RolloutError::from)?)
-                }
-                (None, Some(versions)) if Record::is_damaged(versions, &stored.name.to_string())? => {
-                    let difference = Difference { path: "".into(), what: "its record is damaged" };
-                    Some(Checked { differences: vec![difference], ..Checked::default() })
-                }
-                _ => None,
-            };
-            verified.push(Verified { installed, stored, checked });
-        }
-    }
+    let discovered = match &project {
+        Some(_) => None,
+        // Without a manifest there is still what versions were made from.
+        None => Repository::discover(Path::new(".")).ok(),
+    };
+    let repository = project.as_ref().and_then(Project::repository).or(discovered.as_ref());
+    let Verification { versions, astray } = verify(&mut inventory, &selected, repository, arguments.all)?;
     let printer = context.printer;
     if printer.is_json() {
-        show_json(printer, &verified)?;
+        show_json(printer, &versions)?;
     } else {
-        show(context, &verified)?;
+        show(context, &versions)?;
     }
-    for (installed, active) in &broken {
-        printer.warn(
-            format!(
-                "`{}` leads to version {}, which is not there",
-                installed.destination.as_str(),
-                active.tail()
-            ),
-            Some("`git dist reset` activates the newest good version, `git dist` deploys again"),
-        );
+    for (installed, what) in &astray {
+        let told = format!("`{}` {what}", installed.destination.as_str());
+        printer
+            .warn(told, Some("`git dist reset` activates the newest good version, `git dist` deploys again"));
     }
-    let damaged: Vec<&Verified<'_>> = verified.iter().filter(|verified| verified.is_damaged()).collect();
+    let verdict = if astray.is_empty() { DONE } else { DIFFERENT };
+    let damaged: Vec<Verified> = versions.into_iter().filter(Verified::differs).collect();
     if damaged.is_empty() {
-        return Ok(if broken.is_empty() { DONE } else { DIFFERENT });
+        return Ok(verdict);
+    }
+    let is_shared = |verified: &Verified| verified.checked.as_ref().is_some_and(|checked| checked.is_shared);
+    if !arguments.all && damaged.iter().any(is_shared) {
+        printer.warn(
+            "other versions share files that were changed",
+            Some("`git dist verify --all --repair` checks and repairs them too"),
+        );
     }
     if !arguments.repair || context.global.dry_run {
         return Ok(DIFFERENT);
     }
-    let repository = Repository::discover(Path::new(".")).map_err(RolloutError::from)?;
-    let items =
-        damaged.iter().filter_map(|verified| Some((verified.item(), verified.stored.record.clone()?)));
-    let items: Vec<_> = items.collect();
     let bar = context.bar();
     let session = Session::begin(&root, Kind::Repair, &bar)?;
-    let report = repair(session, &repository, (Path::new("."), &context.process), &items, None, &bar)?;
+    let place = (Path::new("."), &context.process);
+    let Repaired { report, failures } = repair(session, repository, place, &damaged, None, &bar)?;
+    drop(bar);
     super::deploy::note_changes(printer, &report.items);
     if !printer.is_json() {
         super::deploy::show_items(printer, &report)?;
     }
-    printer.talk(format!("exported {} again", counted(items.len(), "version")));
-    let lost = damaged.len() - items.len();
-    if lost > 0 {
-        let versions = counted(lost, "version");
-        printer.warn(
-            format!("{versions} cannot be exported again: the record does not say from what"),
-            Some("`git dist` deploys a whole version beside it"),
-        );
+    let exported = damaged.iter().filter(|verified| verified.is_damaged).count() - failures.len();
+    if exported > 0 {
+        printer.talk(format!("exported {} again", counted(exported, "version")));
     }
-    Ok(if broken.is_empty() && lost == 0 { DONE } else { DIFFERENT })
+    let is_whole = failures.is_empty();
+    for (verified, error) in failures {
+        let (destination, version) = (verified.installed.destination.as_str(), verified.stored.name.tail());
+        let told = format!("version {version} of `{destination}` cannot be repaired: {}", chain(&error));
+        printer.warn(told, CliError::from(error).hint().as_deref());
+    }
+    Ok(if is_whole { verdict } else { DIFFERENT })
 }
 
-fn is_active(look: &Look, stored: &Stored) -> bool {
-    look.link == Link::Version(stored.name.clone())
-}
-
-impl Verified<'_> {
-    fn is_damaged(&self) -> bool {
-        self.checked.as_ref().is_some_and(|checked| !checked.differences.is_empty())
-    }
-
-    fn item(&self) -> Item {
-        Item {
-            target: self.installed.target.clone(),
-            source: String::new(),
-            destination: self.installed.destination.clone(),
-            from: self.installed.destination.link().ok().and_then(|link| match link {
-                Link::Version(name) => Some(name),
-                _ => None,
-            }),
-            action: Action::Repair { version: self.stored.name.clone() },
-            warnings: Vec::new(),
-        }
-    }
-}
-
-fn show(context: &Context<'_>, verified: &[Verified<'_>]) -> Result<(), CliError> {
+fn show(context: &Context<'_>, verified: &[Verified]) -> Result<(), CliError> {
     let printer = context.printer;
     for entry in verified {
         let (verdict, tone) = match &entry.checked {
@@ -149,7 +106,7 @@ fn show(context: &Context<'_>, verified: &[Verified<'_>]) -> Result<(), CliError
             }
         }
     }
-    let damaged = verified.iter().filter(|entry| entry.is_damaged()).count();
+    let damaged = verified.iter().filter(|entry| entry.differs()).count();
     let text = match damaged {
         0 => format!("{}, all as deployed", counted(verified.len(), "version")),
         _ => format!("{damaged} of {} damaged", counted(verified.len(), "version")),
@@ -158,7 +115,7 @@ fn show(context: &Context<'_>, verified: &[Verified<'_>]) -> Result<(), CliError
     Ok(())
 }
 
-fn show_json(printer: &Printer, verified: &[Verified<'_>]) -> Result<(), CliError> {
+fn show_json(printer: &Printer, verified: &[Verified]) -> Result<(), CliError> {
     let items: Vec<_> = verified
         .iter()
         .map(|entry| {

@@ -302,6 +302,17 @@ impl Dir {
         })
     }
 
+    /// Gives the file `name` the present time, as if it were written now.
+    ///
+    /// # Errors
+    /// When it is missing or may not be written.
+    pub fn touch(&self, name: impl AsRef<Path>) -> Result<()> {
+        let now = fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW };
+        let times = fs::Timestamps { last_access: now, last_modification: now };
+        let name = name.as_ref();
+        self.act("set the time of", name, || fs::utimensat(&self.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW))
+    }
+
     /// The names in this directory, in no order, without `.` and `..`.
     ///
     /// # Errors

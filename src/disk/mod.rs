@@ -56,6 +56,11 @@ impl DiskError {
         matches!(self.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 
+    /// True if a link stands where none is followed.
+    pub fn is_a_link(&self) -> bool {
+        self.source.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+    }
+
     /// True if this user may not do that there.
     pub fn is_denied(&self) -> bool {
         self.source.kind() == io::ErrorKind::PermissionDenied

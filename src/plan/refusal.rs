@@ -29,6 +29,15 @@ pub enum Refusal {
         /// Why it was marked.
         reason: Option<String>,
     },
+    /// The version that would become active is not what was deployed.
+    Damaged {
+        /// The version.
+        version: VersionName,
+        /// Where it differs first; `None` if it does as a whole.
+        path: Option<String>,
+        /// What is wrong there.
+        what: &'static str,
+    },
     /// There is nothing to go back to.
     NoPrevious,
     /// No version is what was asked for.
@@ -73,6 +82,12 @@ impl Refusal {
                 }
                 None => format!("this content is version {}, which is marked bad", version.tail()),
             },
+            Self::Damaged { version, path: Some(path), what } => {
+                format!("version {} is damaged: `{path}`: {what}", version.tail())
+            }
+            Self::Damaged { version, path: None, what } => {
+                format!("version {} is damaged: {what}", version.tail())
+            }
             Self::NoPrevious => "there is no earlier version to go back to".to_owned(),
             Self::NoSuchVersion { asked } => format!("it has no version `{asked}`"),
             Self::Ambiguous { asked, versions } => {
@@ -94,6 +109,9 @@ impl Refusal {
             Self::Bad { version, .. } => {
                 format!("`-f` deploys it all the same, `git dist use {target} {}` too", version.tail())
             }
+            Self::Damaged { .. } => format!(
+                "`git dist verify --all --repair {target}` exports it again, `-f` activates it as it is"
+            ),
             Self::NoPrevious | Self::NoSuchVersion { .. } | Self::Ambiguous { .. } => {
                 format!("`git dist show -v {target}` lists the versions")
             }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::damage::refuse_damaged;
 use super::{Events, Report, Result, RolloutError, Session, Switch, admit};
 use crate::causes::chain;
 use crate::history::History;
-use crate::inventory::{Installed, Inventory, InventoryError, Look};
+use crate::inventory::{Installed, Inventory, Look};
 use crate::plan::{self, Action, Asked, Back, Item, Kind, Plan, Refusal};
 use crate::project::Project;
 use crate::root::Root;
@@ -103,7 +104,16 @@ pub struct Chosen {
     pub left: Vec<Item>,
 }
 
-/// Plans `choice` for the destinations `selected` of `inventory`. `why` goes into the mark of what is left.
+/// How a choice is carried out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner<'w> {
+    /// Why, for the history and the mark of what is left.
+    pub why: Option<&'w str>,
+    /// A damaged version is meant.
+    pub force: bool,
+}
+
+/// Plans `choice` for the destinations `selected` of `inventory`. What would be activated is looked at.
 ///
 /// # Errors
 /// When a folder or record cannot be read.
@@ -111,8 +121,8 @@ pub fn plan_choice(
     inventory: &mut Inventory,
     selected: &[Installed],
     choice: &Choice,
-    why: Option<&str>,
-) -> Result<Chosen, InventoryError> {
+    manner: Manner<'_>,
+) -> Result<Chosen> {
     let looks = match choice {
         Choice::Rollback(Back::Steps(steps)) => inventory.look_back(selected, *steps)?,
         _ => inventory.look(selected)?,
@@ -133,12 +143,15 @@ pub fn plan_choice(
         source: String::new(),
         destination: installed.destination.clone(),
         from: look.active().cloned(),
-        action: decide(installed, look, choice, then(installed), why),
+        action: decide(installed, look, choice, then(installed), manner.why),
         warnings: Vec::new(),
     });
     let mut plan = Plan { kind: choice.kind(), items: items.collect() };
     let passes_over = selected.len() > 1 && choice.passes_over() && plan.is_change();
     let left = if passes_over { plan.take_refused() } else { Vec::new() };
+    if !manner.force {
+        plan.items.iter_mut().try_for_each(refuse_damaged)?;
+    }
     Ok(Chosen { plan, left })
 }
 
@@ -202,7 +215,7 @@ pub fn carry_out(
     inventory: &mut Inventory,
     project: Option<&Project>,
     selected: &[Installed],
-    (choice, why): (&Choice, Option<&str>),
+    (choice, manner): (&Choice, Manner<'_>),
     events: &dyn Events,
 ) -> Result<Report> {
     if let (Choice::Prune { .. }, Some(project)) = (choice, project) {
@@ -210,13 +223,13 @@ pub fn carry_out(
     }
     let session = Session::begin(root, choice.kind(), events)?;
     inventory.renew(session.history.clone());
-    let Chosen { plan, .. } = plan_choice(inventory, selected, choice, why)?;
+    let Chosen { plan, .. } = plan_choice(inventory, selected, choice, manner)?;
     let refused = plan.refused();
     if !refused.is_empty() {
         return Err(RolloutError::Refused(refused));
     }
     let about = Switch {
-        why: why.map(ToOwned::to_owned),
+        why: manner.why.map(ToOwned::to_owned),
         author: project.and_then(|project| project.manifest.author.clone()),
         ..Switch::default()
     };

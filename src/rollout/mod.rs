@@ -8,27 +8,31 @@ mod after;
 mod back;
 mod commands;
 mod confine;
+mod damage;
 mod deploy;
 mod diff;
+mod prune;
 mod repair;
 mod session;
 mod suggest;
 mod unattended;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use admission::{Admitted, Demand, admit};
-pub use back::{Choice, Chosen, carry_out, plan_choice, select};
+pub use back::{Choice, Chosen, Manner, carry_out, plan_choice, select};
 pub use commands::{CheckError, commands_of};
 pub use confine::OutsideError;
 pub use deploy::{DeployRequest, Prepared, plan_deploy};
 
 pub use diff::{Change, FileChange};
-pub use repair::{Place, RepairError, repair};
+pub use repair::{Place, RepairError, Repaired, repair};
 pub use session::{Session, Switch};
 pub use suggest::suggest;
 pub use unattended::{Permissions, Unattended, deploy_unattended};
+pub use verify::{Verification, Verified, verify};
 
 use crate::activate::{ActivateError, Recovered};
 use crate::disk::{DiskError, Shown};

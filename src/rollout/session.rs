@@ -12,12 +12,12 @@ use crate::causes::chain;
 use crate::disk::{Dir, Replacements, user_name};
 use crate::history::{self, Change, History, Rollout};
 use crate::lock::{Holder, Lock, LockError, Patience};
-use crate::plan::{Action, Item, Kind, beyond_keep};
+use crate::plan::{Action, Item, Kind};
 use crate::project::Project;
 use crate::root::{Root, bump_epoch};
 use crate::signature::Signature;
 use crate::stage::{self, CompleteVersion};
-use crate::version::{Destination, Record, Shelves, VersionName};
+use crate::version::{Destination, Record, VersionName};
 
 /// Number of a folder and of the filesystem it is on.
 pub(super) type FolderId = (u64, u64);
@@ -277,46 +277,6 @@ impl Session {
         }
     }
 
-    /// The versions beyond `keep` of the destinations that `rollout` changes, which are removed once it counts. That it
-    /// cannot be told which these are is no reason not to deploy.
-    fn outlived(&self, rollout: &Rollout, about: &Switch, report: &mut Report) -> Vec<Removal> {
-        let Report { items, pruned, warnings, .. } = report;
-        let activations = self.history.activations_with(rollout);
-        let mut shelves = Shelves::default();
-        let mut removals = Vec::new();
-        for item in items.iter().filter(|item| item.action.is_change()) {
-            let Some(keep) = about.keep.get(&item.target).copied() else { continue };
-            let active = match &item.action {
-                Action::Create { name, .. } | Action::Relink { to: name, .. } if !about.version_only => {
-                    Some(name)
-                }
-                _ => item.from.as_ref(),
-            };
-            // Active, previous and what is kept: with so few versions there is nothing beyond.
-            let few = keep.saturating_add(2);
-            let is_few = shelves.names(&item.destination).is_ok_and(|names| keep == 0 || names.len() <= few);
-            if active.is_none() || is_few {
-                continue;
-            }
-            let stored = match shelves.versions(&item.destination) {
-                Ok(stored) => stored,
-                Err(error) => {
-                    warnings.push(chain(&error));
-                    continue;
-                }
-            };
-            let earlier = History::earlier(&activations, &item.destination, active);
-            let versions = beyond_keep(&stored, active, earlier.first(), keep);
-            let path = item.destination.path().to_owned();
-            removals.push(Removal {
-                destination: path.clone(),
-                versions: versions.iter().map(ToString::to_string).collect(),
-            });
-            pruned.extend(versions.into_iter().map(|version| (path.clone(), version)));
-        }
-        removals
-    }
-
     /// Marks the versions of an undone rollout bad, and logs why it was undone.
     fn give_up(&self, rollout: &Rollout, fresh: &[CompleteVersion], reason: &str) -> Result<()> {
         let mut files = Replacements::default();
@@ -427,7 +387,11 @@ impl Work {
                     self.marks.push(mark(from, Some(reason.clone())));
                 }
             }
-            Action::Repair { .. } => {
+            Action::Repair { version } => {
+                // The link stays; what is said of it is written anew.
+                if item.from.as_ref() == Some(version) {
+                    self.swaps.push(Swap::To(CompleteVersion::existing(destination, version)?));
+                }
                 change.inactive = true;
                 change.to.clone_from(&change.from);
             }
@@ -440,7 +404,7 @@ impl Work {
                     change.to.clone_from(&change.from);
                 }
                 let destination = destination.path().to_owned();
-                self.removals.push(Removal { destination, versions: change.removed.clone() });
+                self.removals.push(Removal { destination, versions: change.removed.clone(), made: None });
             }
         }
         self.changes.push(change);

@@ -167,12 +167,13 @@ fn walk(path: &Path, ignore: &[String]) -> Result<Vec<BString>, SourceError> {
     Ok(paths)
 }
 
-/// The id git would give to a blob of the file's bytes, `size` of them.
+/// The id git would give to a blob of the file's bytes, `size` of them. Of a file that grows meanwhile no more is read.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn hash(mut file: &File, size: u64, kind: HashKind, path: &Path) -> Result<ObjectId, DiskError> {
+pub fn hash(file: &File, size: u64, kind: HashKind, path: &Path) -> Result<ObjectId, DiskError> {
     let mut hasher = BlobHasher::new(kind, size);
+    let mut file = file.take(size.saturating_add(1));
     let mut buffer = vec![0; usize::try_from(size).unwrap_or(usize::MAX).clamp(1, 1 << 18)];
     loop {
         let read = file.read(&mut buffer);

@@ -8,7 +8,7 @@ use bstr::{BString, ByteSlice as _};
 use super::share::Sharing;
 use super::shared;
 use super::write::{Output, Written, write};
-use super::{Content, Progress, StageError, Staged, StagingFolder, VERSION_DEPTH, content_of};
+use super::{Content, LINK_PREFIX, Progress, StageError, Staged, StagingFolder, VERSION_DEPTH, content_of};
 use crate::disk::Dir;
 use crate::source::git::blob_id;
 use crate::source::{Contents, Entry, HashKind, Mode};
@@ -44,6 +44,8 @@ pub struct Previous {
     pub record: Record,
     /// Its files.
     pub files: FileListing,
+    /// When its listing was written, by the time of the change: seconds since 1970 and nanoseconds.
+    pub listed: (i64, u32),
 }
 
 /// Stages all of `exports`. On an error nothing of them is visible, and the staging folders go with the last
@@ -69,7 +71,10 @@ pub fn export(
     }
     exports.iter().try_for_each(shared::check)?;
     let names: Vec<String> = exports.iter().map(|export| export.folder.next_name()).collect();
-    let kept: Vec<Vec<Entry>> = exports.iter().map(shared::without_shared).collect();
+    let kept: Vec<Vec<Entry>> = exports
+        .iter()
+        .map(|export| shared::without_shared(&export.shared, &export.content.listing.entries))
+        .collect();
     let begun: Vec<Vec<Entry>> = exports.iter().map(shared::beginnings).collect::<Result<_, _>>()?;
     let begun_names: Vec<String> = names.iter().map(|name| begin_name(name)).collect();
     let output = |((export, name), entries)| {
@@ -86,8 +91,7 @@ pub fn export(
             directories: &export.shared,
             sharing: export.sharing,
             previous: export.previous.as_ref().map(|previous| (previous, &folder.versions)),
-            // A version stands one folder below its destination, from where users follow it.
-            link_prefix: "../",
+            link_prefix: LINK_PREFIX,
             mtime: export.mtime,
         }
     };

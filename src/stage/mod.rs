@@ -5,6 +5,7 @@
 //! made durable; and only a complete version can be activated. What a killed run leaves is swept by the next.
 
 mod export;
+mod foretell;
 mod share;
 mod shared;
 mod write;
@@ -20,6 +21,7 @@ use crate::source::{HashKind, Listing, Mode, SourceError};
 use crate::version::{Destination, FileListing, Record, VersionName};
 
 pub use export::{Export, Previous, copy_out, export};
+pub use foretell::foretell;
 pub use share::Sharing;
 pub use shared::SharedError;
 
@@ -29,6 +31,10 @@ pub const STAGING: &str = ".staging-";
 /// Folders between the folder of a destination and what a version holds: `versions/` and the version itself. A staged
 /// version lies one deeper.
 const VERSION_DEPTH: usize = 2;
+
+/// What is put before the text of a version that is a relative link: it stands one folder below its destination, from
+/// where users follow it.
+const LINK_PREFIX: &str = "../";
 
 /// Why a version could not be staged.
 #[derive(Debug, thiserror::Error)]

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::Previous;
 use crate::disk::{self, Dir, Kind, Stat};
-use crate::source::git::Mode;
-use crate::version::Record;
+use crate::source::folder::hash;
+use crate::source::git::{Mode, ObjectId};
 
 /// How unchanged files get into a new version (the option `link`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +29,19 @@ pub(super) struct Refused {
     link: AtomicBool,
 }
 
-/// Puts the file `name` of the earlier version's directory `from` into `to`, if it is untouched and the
-/// filesystem can. `size` is what the file must have, `record` that of the version it is in.
+/// A file of an earlier version that may be shared.
+pub(super) struct Shareable<'p> {
+    /// What it must be.
+    pub(super) mode: Mode,
+    /// The id of its bytes.
+    pub(super) id: ObjectId,
+    /// Its size.
+    pub(super) size: u64,
+    /// The version that it is in.
+    pub(super) previous: &'p Previous,
+}
+
+/// Puts the file `name` of the earlier version's directory `from` into `to`, if it is untouched and the filesystem can.
 ///
 /// Returns the file's modification time if it was shared.
 pub(super) fn share(
@@ -38,13 +50,13 @@ pub(super) fn share(
     from: &Dir,
     to: &Dir,
     name: &Path,
-    expected: (Mode, u64),
-    record: &Record,
+    wanted: &Shareable<'_>,
 ) -> disk::Result<Option<i64>> {
-    let Some(stat) = from.stat(name)?.filter(|stat| is_untouched(stat, expected, record)) else {
+    let Some(stat) = from.stat(name)? else { return Ok(None) };
+    if !is_untouched(from, name, &stat, wanted) {
         return Ok(None);
-    };
-    let (mode, _) = expected;
+    }
+    let mode = wanted.mode;
     if matches!(sharing, Sharing::Auto | Sharing::Reflink) && !refused.clone.load(Ordering::Relaxed) {
         let source = from.open_file(name)?;
         let mut file = to.create_file(name, permissions(mode, false))?;
@@ -71,15 +83,22 @@ pub(super) fn share(
     Ok(None)
 }
 
-/// True if the file is as some run wrote it: type, size, permissions and a modification time that is in the
-/// record. Whoever changes a file changes its time; commit times have no fraction of a second.
-fn is_untouched(stat: &Stat, (mode, size): (Mode, u64), record: &Record) -> bool {
-    stat.kind == Kind::File
-        && stat.size == size
-        && stat.mtime_nanos == 0
-        && record.mtimes.contains(&stat.mtime)
-        && stat.mode & 0o222 == 0
-        && (stat.mode & 0o100 != 0) == (mode == Mode::Executable)
+/// True if the file is as some run wrote it: type, size, permissions, and a modification time that is in the record.
+/// That time can be set back; the time of the change cannot. If it is not older than the listing, which is written when
+/// all files are there, the file is read.
+fn is_untouched(from: &Dir, name: &Path, stat: &Stat, wanted: &Shareable<'_>) -> bool {
+    let Shareable { mode, id, size, previous } = wanted;
+    let looks_untouched = stat.kind == Kind::File
+        && stat.size == *size
+        && previous.record.may_have_time(stat)
+        && stat.mode & 0o7222 == 0
+        && (stat.mode & 0o100 != 0) == (*mode == Mode::Executable);
+    if !looks_untouched || stat.changed < previous.listed {
+        return looks_untouched;
+    }
+    let found = from.open_file(name).and_then(|open| hash(&open, *size, id.kind(), &from.join(name)));
+    // What cannot be read is written afresh.
+    found.is_ok_and(|found| found == *id)
 }
 
 /// The permissions a file is created with, before the umask narrows them: the executable bit from git, and

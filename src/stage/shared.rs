@@ -77,9 +77,9 @@ fn shared_of<'s>(shared: &'s [String], path: &BStr) -> Option<&'s String> {
 }
 
 /// The entries that are written: all but those that a shared path stands for.
-pub(super) fn without_shared(export: &Export) -> Vec<Entry> {
-    let entries = export.content.listing.entries.iter();
-    entries.filter(|entry| shared_of(&export.shared, entry.path.as_bstr()).is_none()).cloned().collect()
+pub(super) fn without_shared(shared: &[String], entries: &[Entry]) -> Vec<Entry> {
+    let is_kept = |entry: &&Entry| shared_of(shared, entry.path.as_bstr()).is_none();
+    entries.iter().filter(is_kept).cloned().collect()
 }
 
 /// The entries that data begins with, where there is none yet. Links are left out: data is no place for what could

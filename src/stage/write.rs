@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bstr::{BStr, ByteSlice as _};
 
-use super::share::{Refused, Sharing, permissions, share};
+use super::share::{Refused, Shareable, Sharing, permissions, share};
 use super::{Previous, Progress, StageError};
 use crate::command::with_stoppable_programs;
 use crate::disk::{Dir, on_disk};
@@ -304,8 +304,8 @@ impl Run<'_> {
         };
         if let Some((from, (previous, _))) = from.zip(output.previous) {
             let size = reader.size(output.root, entry)?;
-            let expected = (entry.mode, size);
-            if let Some(mtime) = share(output.sharing, refused, from, to, name, expected, &previous.record)? {
+            let wanted = Shareable { mode: entry.mode, id: entry.id, size, previous };
+            if let Some(mtime) = share(output.sharing, refused, from, to, name, &wanted)? {
                 return Ok(written(entry.id, size, Some(mtime)));
             }
         }

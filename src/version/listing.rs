@@ -85,10 +85,16 @@ impl FileListing {
     /// Reads the text of a listing; the error is the number of the damaged line.
     ///
     /// # Errors
-    /// The number of the first line that is not of the right form, or that leaves the version.
+    /// The number of the first line that is not of the right form, leaves the version, or does not come after the line
+    /// before it.
     pub fn parse(bytes: &[u8]) -> Result<Self, usize> {
         let lines = bytes.lines().enumerate();
-        lines.map(|(index, line)| parse_line(line).ok_or(index + 1)).collect::<Result<_, _>>().map(Self)
+        let files: Vec<ListedFile> =
+            lines.map(|(index, line)| parse_line(line).ok_or(index + 1)).collect::<Result<_, _>>()?;
+        match files.windows(2).position(|pair| pair[0].path >= pair[1].path) {
+            Some(index) => Err(index + 2),
+            None => Ok(Self(files)),
+        }
     }
 
     /// The text of the listing.
@@ -202,6 +208,10 @@ mod tests {
         for bad in ["", "100644", "100644 xyz\ta", "040000 e69de29\ta"] {
             let text = format!("{good}{bad}\n");
             assert_eq!(FileListing::parse(text.as_bytes()), Err(2), "{bad:?}");
+        }
+        for path in ["a/b", "a/a"] {
+            let text = format!("{good}100644 {ID}\t{path}\n");
+            assert_eq!(FileListing::parse(text.as_bytes()), Err(2), "{path}");
         }
         for path in ["../x", "/x", "a//b", "a/../b", "\"\\400\"", "\"open"] {
             assert_eq!(FileListing::parse(format!("100644 {ID}\t{path}\n").as_bytes()), Err(1), "{path}");

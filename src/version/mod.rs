@@ -1,6 +1,7 @@
 //! Versions on disk: their names, the records beside them, and the destinations that point to them.
 
 mod check;
+mod compare;
 mod destination;
 mod fingerprint;
 mod info;
@@ -8,7 +9,7 @@ mod listing;
 mod name;
 mod record;
 
-pub use check::{Checked, Difference, check};
+pub use check::{Checked, Difference, check, glance};
 pub use destination::{
     CURRENT, Destination, DestinationError, GROUPS, Link, SHARED, Shelves, Stored, VERSIONS,
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{self, Dir, Replacements};
+use crate::disk::{self, Dir, Kind, Replacements, Stat};
 use crate::signature::Signature;
 
 /// The record of one version, kept as `.<version>.json` beside it.
@@ -126,6 +126,10 @@ impl Record {
         match dir.read_file(Self::file_name(version), LIMIT) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.is_not_found() => Ok(None),
+            // A pipe, a folder or a link in its place is as good as a damaged one.
+            Err(_) if !matches!(dir.stat(Self::file_name(version))?, Some(stat) if stat.kind == Kind::File) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -151,6 +155,12 @@ impl Record {
     /// When the folder may not be written.
     pub fn replace(&self, dir: &Dir, files: &mut Replacements) -> disk::Result<()> {
         files.add(dir, Self::file_name(&self.version), &self.to_bytes())
+    }
+
+    /// True if an untouched file of the version may have this modification time. Commit times have no fraction of a
+    /// second.
+    pub fn may_have_time(&self, stat: &Stat) -> bool {
+        stat.mtime_nanos == 0 && self.mtimes.contains(&stat.mtime)
     }
 
     /// True if the version was marked bad.

@@ -24,6 +24,7 @@ mod power;
 mod sandbox;
 mod signed;
 mod support;
+mod tamper;
 mod together;
 mod transform;
 mod web;

@@ -14,6 +14,7 @@ use crate::manifest;
 use crate::plan::{Action, Consent, Item, Refusal};
 use crate::project::Project;
 use crate::rollout::commands::{Checks, verify};
+use crate::rollout::damage::refuse_damaged;
 use crate::rollout::session::FolderId;
 use crate::rollout::{Events, Result, RolloutError, Session};
 use crate::source::folder::Folder;
@@ -46,6 +47,8 @@ impl Prepared {
             }
             if let Some(version) = self.place(index, staged, request.consent, &mut known)? {
                 sealed.push(version);
+            } else if !request.consent.force {
+                refuse_damaged(&mut self.plan.items[index])?;
             }
         }
         let refused = self.refused(request);
@@ -262,13 +265,17 @@ fn previous(shelves: &mut Shelves, item: &Item) -> Result<Option<Previous>> {
     let newest = || stored.iter().rev().find(|stored| is_usable(stored));
     let Some(stored) = active.or_else(newest) else { return Ok(None) };
     let Some(versions) = shelves.dir(&item.destination)? else { return Ok(None) };
-    let files = match FileListing::read(versions, &stored.name.to_string()) {
+    let name = stored.name.to_string();
+    let files = match FileListing::read(versions, &name) {
         // There is nothing to share with a version that one cannot tell the files of.
         Err(ListingError::Damaged { .. }) => None,
         files => files?,
     };
-    let record = stored.record.clone();
-    Ok(files.zip(record).map(|(files, record)| Previous { name: stored.name.clone(), record, files }))
+    let listed = versions.stat(FileListing::file_name(&name))?.map(|stat| stat.changed);
+    let (Some(files), Some(listed), Some(record)) = (files, listed, stored.record.clone()) else {
+        return Ok(None);
+    };
+    Ok(Some(Previous { name: stored.name.clone(), record, files, listed }))
 }
 
 fn sharing(link: manifest::Link) -> Sharing {

@@ -7,6 +7,7 @@ mod workshop;
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::damage::refuse_damaged;
 use super::{Admitted, Events, Report, Result, RolloutError, Session, Switch};
 use crate::manifest::{self, Manifest, TargetSpec};
 use crate::plan::{Action, Consent, Item, Kind, Plan, Refusal};
@@ -99,7 +100,11 @@ pub fn plan_deploy(
     let mut work = Vec::new();
     for item in resolved.items {
         let mut wanted = planner.wanted(item)?;
-        plan.items.push(planner.decide(&mut wanted)?);
+        let mut decided = planner.decide(&mut wanted)?;
+        if !request.consent.force {
+            refuse_damaged(&mut decided)?;
+        }
+        plan.items.push(decided);
         work.push(wanted);
     }
     Ok(Prepared { plan, missing: resolved.missing, provenance, work })

@@ -128,18 +128,20 @@ fn a_folder_that_is_swapped_for_a_link_meanwhile_leads_nowhere() {
     let mut copy = std::process::Command::new("cp");
     assert!(copy.arg("-a").arg(sandbox.root().join("bin")).arg(&outside).status().unwrap().success());
     let before = tree(&outside);
-    let (bin, aside, link) =
-        (sandbox.root().join("bin"), sandbox.root().join("aside"), sandbox.root().join("link"));
+    let (bin, link) = (sandbox.root().join("bin"), sandbox.root().join("link"));
+    link_of(MALLORY, &outside, &link);
+    let trade = |one: &Path, other: &Path| {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+    };
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                fs::rename(&bin, &aside).unwrap();
-                link_of(MALLORY, &outside, &link);
-                fs::rename(&link, &bin).unwrap();
+                // In one step each way: a folder that is missing would be made.
+                trade(&bin, &link);
                 std::thread::yield_now();
-                fs::remove_file(&bin).unwrap();
-                fs::rename(&aside, &bin).unwrap();
+                trade(&bin, &link);
                 std::thread::sleep(std::time::Duration::from_micros(300));
             }
         });

@@ -14,12 +14,12 @@ use std::process::Command;
 use crate::support::{Repo, Sandbox, skipped};
 
 /// Two users and a group that no system has.
-const ADA: u32 = 61_001;
+pub(crate) const ADA: u32 = 61_001;
 const MALLORY: u32 = 61_002;
 const GROUP: u32 = 61_100;
 
 /// True where this test can act as others; says so where it cannot.
-fn can_be_others() -> bool {
+pub(crate) fn can_be_others() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
         skipped("only root can give files to others and run programs as them");
@@ -28,7 +28,7 @@ fn can_be_others() -> bool {
 }
 
 /// Gives `path` and all that is below it to a user.
-fn give(path: &Path, user: u32, group: u32) {
+pub(crate) fn give(path: &Path, user: u32, group: u32) {
     lchown(path, Some(user), Some(group)).unwrap();
     if path.is_dir() && !path.is_symlink() {
         for entry in fs::read_dir(path).unwrap() {
@@ -38,7 +38,7 @@ fn give(path: &Path, user: u32, group: u32) {
 }
 
 /// `git dist` at `repo` as another user, who may enter the sandbox.
-fn dist_as(sandbox: &Sandbox, repo: &Repo<'_>, user: u32, group: u32) -> Command {
+pub(crate) fn dist_as(sandbox: &Sandbox, repo: &Repo<'_>, user: u32, group: u32) -> Command {
     fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).unwrap();
     for name in ["home", "tmp"] {
         fs::set_permissions(sandbox.path().join(name), fs::Permissions::from_mode(0o1777)).unwrap();
