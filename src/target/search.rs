@@ -5,7 +5,8 @@ use bstr::{BStr, BString, ByteSlice as _};
 use super::tree::{Place, Tree};
 use super::{Request, TargetError, below};
 use crate::manifest::TargetSpec;
-use crate::source::{Mode, SourceError};
+use crate::source::git::{MAX_ENTRIES, is_too_deep};
+use crate::source::{GitError, Mode, SourceError};
 
 /// A source found in the tree, with what its wildcards matched.
 pub(super) struct Found {
@@ -47,6 +48,7 @@ pub(super) fn search(
         // Components below which nothing can match; `**` reaches all.
         depth: if spec.source.contains("**") { usize::MAX } else { spec.source.split('/').count() },
         only_files: spec.source == "**" || spec.source.ends_with("/**"),
+        looked_at: 0,
         found: Vec::new(),
     };
     search.directory(start.as_bstr(), &place).map_err(failed)?;
@@ -66,12 +68,22 @@ struct Search<'s> {
     depth: usize,
     /// The pattern ends in `**`: files at any depth are meant, not the directories on the way.
     only_files: bool,
+    looked_at: usize,
     found: Vec<Found>,
 }
 
 impl Search<'_> {
     fn directory(&mut self, path: &BStr, place: &Place) -> Result<(), SourceError> {
-        for (name, place) in self.tree.children(path, place)? {
+        if is_too_deep(path) {
+            let reason = "too many folders below each other";
+            return Err(GitError::HostileEntry { path: path.to_owned(), reason }.into());
+        }
+        let children = self.tree.children(path, place)?;
+        self.looked_at += children.len();
+        if self.looked_at > MAX_ENTRIES {
+            return Err(GitError::TooLarge { path: path.to_owned() }.into());
+        }
+        for (name, place) in children {
             let mut full = path.to_owned();
             if !full.is_empty() {
                 full.push(b'/');

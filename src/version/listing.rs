@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use bstr::{BString, ByteSlice as _};
 
 use crate::disk::{Dir, DiskError, Shown};
-use crate::source::git::{Mode, ObjectId, TreeEntry};
+use crate::source::git::{Mode, ObjectId, TreeEntry, is_too_deep};
 
 /// The files of a directory version, sorted by path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,9 +112,10 @@ fn parse_line(line: &[u8]) -> Option<ListedFile> {
     let (mode, id) = head.split_once_str(" ")?;
     let path = unquote(path)?;
     let leaves = path.split_str("/").any(|part| matches!(part, b"" | b"." | b".."));
+    let is_path = !leaves && !path.contains(&0) && !is_too_deep(path.as_bstr());
     let mode =
         Mode::parse(mode.to_str().ok()?).filter(|mode| !matches!(mode, Mode::Directory | Mode::Submodule))?;
-    (!leaves).then_some(ListedFile { mode, id: ObjectId::from_hex(id).ok()?, path })
+    is_path.then_some(ListedFile { mode, id: ObjectId::from_hex(id).ok()?, path })
 }
 
 /// Quotes a path as git does with `core.quotePath` on: in double quotes with C escapes if it holds a control

@@ -15,6 +15,7 @@ mod environment;
 mod export;
 mod fire;
 mod hook;
+mod hostile;
 mod house;
 mod itself;
 mod least_power;

@@ -80,6 +80,16 @@ pub enum GitError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A tree stands for more than a deployment can hold.
+    #[error(
+        "`{}` stands for more than {} files and folders, or for longer paths than can be listed",
+        Shown(on_disk(path)),
+        super::MAX_ENTRIES
+    )]
+    TooLarge {
+        /// Full path of the folder where the limit was reached.
+        path: BString,
+    },
     /// A submodule lies in the source and nothing says what to do with it.
     #[error("`{}` is a submodule", Shown(on_disk(path)))]
     Submodule {

@@ -11,7 +11,7 @@ use super::attributes::{AttributeStack, Attributes};
 use super::content::{GitContents, Store};
 use super::snapshot::{Mode, Node, Snapshot, join, read_checked, read_tree};
 use super::subst::Subst;
-use super::{GitError, Repository, Result, submodule};
+use super::{GitError, Repository, Result, is_too_deep, submodule};
 use crate::source::{Entry, Handle, Listing};
 
 /// What to do with a submodule inside a source.
@@ -45,6 +45,8 @@ pub(super) struct Tables {
     by_conversion: HashMap<Conversion, usize>,
     attributes: AttributeStack,
     drivers: Vec<gix::filter::plumbing::Driver>,
+    /// What was listed so far, whatever became of it: entries, and bytes of their paths.
+    listed: (usize, usize),
     /// Why the configuration of filters cannot be read, if it cannot; told when a filter is needed.
     unreadable: Option<gix::Error>,
 }
@@ -63,6 +65,7 @@ impl Tables {
             by_conversion: HashMap::new(),
             attributes: AttributeStack::new(),
             drivers,
+            listed: (0, 0),
             unreadable,
         }
     }
@@ -80,6 +83,13 @@ impl Tables {
         Some(index)
     }
 }
+
+/// Most files and folders that one revision may stand for, those included that are left out in the end: a tree of ten
+/// trees of ten trees takes a hundred bytes for each level, and ten times the memory.
+pub const MAX_ENTRIES: usize = 2_500_000;
+
+/// Most bytes of all their paths: quoted, four times as long, they still fit into a listing that can be read again.
+const MAX_PATH_BYTES: usize = 200 << 20;
 
 impl Snapshot<'_> {
     /// Lists what is exported from the source `node` at `path`.
@@ -189,16 +199,15 @@ fn enter_above(
     }
     let mut id = root;
     for directory in ancestors(path) {
-        if !directory.is_empty() {
-            let name = directory.rsplit_once_str("/").map_or(directory.as_bytes(), |(_, name)| name);
-            let above = read_tree(repo, id, directory)?;
-            match above.into_iter().find(|(entry, node)| entry == name && node.mode == Mode::Directory) {
-                Some((_, node)) => id = node.id,
-                None => return Ok(()),
-            }
-        }
         let entries = read_tree(repo, id, directory)?;
         enter(repo, directory, &entries, stack)?;
+        // The next one on the way, or the source itself.
+        let rest = &path[if directory.is_empty() { 0 } else { directory.len() + 1 }..];
+        let name = rest.split_str("/").next().unwrap_or_default();
+        match entries.into_iter().find(|(entry, node)| entry == name && node.mode == Mode::Directory) {
+            Some((_, node)) => id = node.id,
+            None => return Ok(()),
+        }
     }
     Ok(())
 }
@@ -248,18 +257,15 @@ struct Walk<'a> {
     listing: Listing,
 }
 
-/// Directories below each other that are followed. git itself has no limit, but a path of 4,000 bytes, which
-/// is checked with every name, holds at most 2,000.
-const MAX_DEPTH: usize = 2_000;
-
 impl Walk<'_> {
     /// Walks the directory at `path` (in its own repository) that lies at `below` under the source.
     fn directory(&mut self, place: Place<'_>, path: &BStr, below: &BStr, id: ObjectId) -> Result<()> {
-        if below.find_iter("/").count() > MAX_DEPTH {
+        if is_too_deep(below) {
             let path = join(place.prefix, path);
-            return Err(GitError::HostileEntry { path, reason: "too many directories below each other" });
+            return Err(GitError::HostileEntry { path, reason: "too many folders below each other" });
         }
         let entries = read_tree(place.repo, id, path)?;
+        self.charge(&entries, below).map_err(|()| GitError::TooLarge { path: join(place.prefix, path) })?;
         enter(place.repo, path, &entries, &mut self.tables.attributes)?;
         for (name, node) in &entries {
             let entry_path = join(path, name.as_bstr());
@@ -289,6 +295,14 @@ impl Walk<'_> {
         }
         self.tables.attributes.leave();
         Ok(())
+    }
+
+    /// Counts what lies in the folder at `below`; an error once it is too much.
+    fn charge(&mut self, entries: &[(BString, Node)], below: &BStr) -> std::result::Result<(), ()> {
+        let (count, bytes) = &mut self.tables.listed;
+        *count += entries.len();
+        *bytes += entries.iter().map(|(name, _)| below.len() + 1 + name.len()).sum::<usize>();
+        if *count > MAX_ENTRIES || *bytes > MAX_PATH_BYTES { Err(()) } else { Ok(()) }
     }
 
     fn is_left_out(&self, name: &BStr, below: &BStr, node: Node) -> bool {

@@ -40,6 +40,14 @@ impl BlobHasher {
     }
 }
 
+/// Folders below each other that are followed: some that nobody needs, and few enough for a call stack. git has no limit.
+const MAX_DEPTH: usize = 1_000;
+
+/// True if `path` leads through more folders than can be followed.
+pub fn is_too_deep(path: &BStr) -> bool {
+    path.find_iter("/").nth(MAX_DEPTH - 1).is_some()
+}
+
 /// A file or link with its path below the root whose tree id is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct TreeEntry<'a> {
@@ -52,7 +60,7 @@ pub struct TreeEntry<'a> {
 }
 
 /// The id git gives to the tree that holds exactly `entries`, which are sorted by path as
-/// `git ls-tree -r` sorts them.
+/// `git ls-tree -r` sorts them. None of them [`is_too_deep`].
 pub fn tree_id(kind: Kind, entries: &[TreeEntry<'_>]) -> ObjectId {
     subtree(kind, entries, 0)
 }

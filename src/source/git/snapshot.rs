@@ -114,15 +114,17 @@ impl<'r> Snapshot<'r> {
     /// When a tree on the way is missing or broken.
     pub fn node(&self, path: &BStr) -> Result<Option<Node>> {
         let mut node = Node { mode: Mode::Directory, id: self.revision.tree };
+        let mut directory = BString::default();
         for component in path.split_str("/").filter(|component| !component.is_empty()) {
             if node.mode != Mode::Directory {
                 return Ok(None);
             }
-            let tree = read_tree(&self.repository.local, node.id, path)?;
+            let tree = read_tree(&self.repository.local, node.id, directory.as_bstr())?;
             match tree.into_iter().find(|(name, _)| name == component) {
                 Some((_, found)) => node = found,
                 None => return Ok(None),
             }
+            directory = join(directory.as_bstr(), component.as_bstr());
         }
         Ok(Some(node))
     }

@@ -109,6 +109,38 @@ impl<'s> Repo<'s> {
         self.id("main")
     }
 
+    /// Writes an object of exactly these bytes, whatever git thinks of them; returns its id.
+    pub(crate) fn object(&self, kind: &str, bytes: &[u8]) -> String {
+        let mut command = self.sandbox.command("git", &self.path);
+        command.args(["hash-object", "-t", kind, "--literally", "-w", "--stdin"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "git hash-object");
+        output.stdout.trim().to_str().unwrap().to_owned()
+    }
+
+    /// Writes a tree of exactly these entries (mode, name, id), in this order; returns its id.
+    pub(crate) fn tree<N: AsRef<[u8]>>(&self, entries: &[(&str, N, &str)]) -> String {
+        let mut bytes = Vec::new();
+        for (mode, name, id) in entries {
+            bytes.extend_from_slice(mode.as_bytes());
+            bytes.push(b' ');
+            bytes.extend_from_slice(name.as_ref());
+            bytes.push(0);
+            bytes.extend((0..id.len()).step_by(2).map(|at| u8::from_str_radix(&id[at..at + 2], 16).unwrap()));
+        }
+        self.object("tree", &bytes)
+    }
+
+    /// Commits the tree `tree` as the next commit on `main`, past index and working tree; returns the commit's id.
+    pub(crate) fn commit_tree(&self, tree: &str) -> String {
+        self.sandbox.tick();
+        let id = self.git(["commit-tree", "-m", "made", tree]);
+        self.git(["update-ref", "refs/heads/main", &id]);
+        id
+    }
+
     /// The full id of a revision.
     pub(crate) fn id(&self, revision: &str) -> String {
         self.git(["rev-parse", "--verify", revision])
