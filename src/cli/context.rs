@@ -121,7 +121,7 @@ impl<'p> Context<'p> {
             }
             Err(CliError::Project(
                 ProjectError::NoManifest { .. }
-                | ProjectError::Git(GitError::NotARepository { source: None, .. } | GitError::Unborn { .. }),
+                | ProjectError::Git(GitError::NotARepository { .. } | GitError::Unborn { .. }),
             )) => Ok(None),
             Err(error) => Err(error),
         }

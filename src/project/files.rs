@@ -130,10 +130,10 @@ impl Files for ProjectFiles<'_> {
         let along = self.process.get("ENVPATH").map(std::env::split_paths).into_iter().flatten();
         for directory in beside.into_iter().chain(along).filter(|directory| directory.is_absolute()) {
             let path = directory.join(name);
-            match std::fs::read(&path) {
+            match crate::disk::read_file(&path, ENVIRONMENT_LIMIT) {
                 Ok(content) => found.push(EnvironmentFile { path: path.display().to_string(), content }),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(format!("cannot read `{}`: {error}", Shown(&path)).into()),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(found)

@@ -108,10 +108,10 @@ impl Project {
                 (Base::Git { repository, revision }, from)
             }
             // A repository that is there and cannot be read is an error, and no plain folder.
-            Err(GitError::NotARepository { path, source: source @ None }) => {
+            Err(GitError::NotARepository { path }) => {
                 let is_folder = opening.otherwise.is_some() || path.join(MANIFEST).is_file();
                 if !is_folder || opening.revision != "HEAD" {
-                    return Err(GitError::NotARepository { path, source }.into());
+                    return Err(GitError::NotARepository { path }.into());
                 }
                 (Base::Folder(path.components().collect()), BString::default())
             }

@@ -89,7 +89,12 @@ impl Reader for GitReader<'_> {
         let (store, _) = &self.stores[usize::from(entry.handle.store)];
         let what = || format!("`{}`", full_path(root, entry.path.as_bstr()));
         let corrupt = |source| GitError::CorruptObject { what: what(), id: entry.id, source: Some(source) };
-        Ok(store.find_header(entry.id).map(|header| header.size()).map_err(corrupt)?)
+        let size = store.find_header(entry.id).map_err(corrupt)?.size();
+        // No file is that large.
+        if i64::try_from(size).is_err() {
+            return Err(GitError::TooBig { what: what(), id: entry.id, source: None }.into());
+        }
+        Ok(size)
     }
 }
 

@@ -18,9 +18,15 @@ pub enum GitError {
     NotARepository {
         /// The folder that was searched from.
         path: PathBuf,
-        /// What gix said, where it says more than "not found".
+    },
+    /// There is one, and something in it is broken.
+    #[error("the git repository of `{}` cannot be read", Shown(path))]
+    Unreadable {
+        /// The folder that was searched from.
+        path: PathBuf,
+        /// What gix said.
         #[source]
-        source: Option<gix::Error>,
+        source: gix::Error,
     },
     /// The repository belongs to somebody else, and `safe.directory` does not list it.
     #[error("the repository `{}` is owned by somebody else", Shown(path))]
@@ -72,6 +78,14 @@ pub enum GitError {
         #[source]
         source: Option<gix::Error>,
     },
+    /// Something else is where a file is read.
+    #[error("`{}` is no file but a {found}", Shown(on_disk(path)))]
+    NotAFile {
+        /// Full path in the repository.
+        path: BString,
+        /// What it is.
+        found: &'static str,
+    },
     /// A tree holds an entry that must never be written to a disk.
     #[error("refusing the tree entry `{}`: {reason}", Shown(on_disk(path)))]
     HostileEntry {
@@ -79,6 +93,23 @@ pub enum GitError {
         path: BString,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// An object says that it is larger than what is decoded.
+    #[error("{what} is too large to be read (object {id})")]
+    TooBig {
+        /// What the object is to the reader.
+        what: String,
+        /// The id of the object.
+        id: ObjectId,
+        /// What gix said, if it was gix that noticed.
+        #[source]
+        source: Option<gix::Error>,
+    },
+    /// Where a repository has a file there is something that would be waited for, or read without end.
+    #[error("`{}` is no file that a repository has", Shown(path))]
+    Strange {
+        /// Its path.
+        path: PathBuf,
     },
     /// A tree stands for more than a deployment can hold.
     #[error(
@@ -158,6 +189,12 @@ impl GitError {
                 "`git fetch --refetch` gets missing objects, `git fsck` lists them".into()
             }
             Self::CorruptObject { .. } => "`git fsck` lists what is broken".into(),
+            Self::TooBig { .. } => {
+                format!("`{}=BYTES git dist` reads larger ones, all of it in memory", super::SIZE_LIMIT)
+            }
+            Self::NotAFile { found: "symlink", .. } => {
+                "links are not followed here: commit the file itself".into()
+            }
             Self::Submodule { .. } => {
                 "set the option `submodules` to `recurse` or `skip` in dist.json, globally or for the target"
                     .into()

@@ -30,7 +30,7 @@ pub use gix::ObjectId;
 pub use gix::hash::Kind as HashKind;
 pub use listing::{Conversion, ListOptions, MAX_ENTRIES, Submodules};
 pub use object::{BlobHasher, TreeEntry, blob_id, is_too_deep, tree_id};
-pub use repository::Repository;
+pub use repository::{Repository, SIZE_LIMIT};
 pub use revision::{Ancestry, Author, Revision};
 pub use snapshot::{Mode, Node, Snapshot};
 pub use tag::{AskedTag, TagObject};

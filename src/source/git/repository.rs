@@ -25,10 +25,13 @@ impl Repository {
     /// When there is none, when it belongs to somebody else (git's `safe.directory` rule), or when its
     /// configuration cannot be read.
     pub fn discover(start: &Path) -> Result<Self> {
-        let trust = gix::sec::trust::Mapping { full: options(), reduced: options() };
-        let found =
-            gix::ThreadSafeRepository::discover_with_environment_overrides_opts(start, upwards(), trust);
-        found.map(Self::from_shared).map_err(|source| refused(start, source))
+        check_files(start)?;
+        let open = |options: gix::open::Options| {
+            let trust = gix::sec::trust::Mapping { full: options.clone(), reduced: options };
+            gix::ThreadSafeRepository::discover_with_environment_overrides_opts(start, upwards(), trust)
+        };
+        let trusts = || git_trusts(Command::new("git").current_dir(start));
+        open_if_trusted(options(), open, trusts).map_err(|source| refused(start, source))
     }
 
     /// Opens exactly the repository whose git directory is `git_dir`, as git handed it to a hook: nothing is
@@ -37,8 +40,12 @@ impl Repository {
     /// # Errors
     /// As [`Repository::discover`].
     pub fn at(git_dir: &Path) -> Result<Self> {
-        let opened = gix::ThreadSafeRepository::open_opts(git_dir, options().open_path_as_is(true));
-        opened.map(Self::from_shared).map_err(|source| refused(git_dir, source))
+        check_own_files(git_dir)?;
+        let open = |options| gix::ThreadSafeRepository::open_opts(git_dir, options);
+        // git asks nobody about a directory that it is told; what it finds by itself it does.
+        let trusts = || git_trusts(Command::new("git").current_dir(git_dir).env_remove("GIT_DIR"));
+        open_if_trusted(options().open_path_as_is(true), open, trusts)
+            .map_err(|source| refused(git_dir, source))
     }
 
     /// Opens exactly the repository at `path`, without looking at the environment: for submodules.
@@ -176,6 +183,12 @@ impl Repository {
 pub(super) fn git_command(git_dir: &Path) -> Command {
     let mut command = Command::new("git");
     command.arg("--git-dir").arg(git_dir).args(["--no-replace-objects", "-c", "safe.directory=*"]);
+    // Neither grafts nor another repository's parts, whatever the environment says.
+    command
+        .env("GIT_GRAFT_FILE", "/dev/null")
+        .env_remove("GIT_NAMESPACE")
+        .env_remove("GIT_SHALLOW_FILE")
+        .env_remove("GIT_REPLACE_REF_BASE");
     command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("LC_ALL", "C.UTF-8");
     command
         .env_remove("GIT_CONFIG_PARAMETERS")
@@ -186,11 +199,83 @@ pub(super) fn git_command(git_dir: &Path) -> Command {
     command
 }
 
+/// The variable that says how many bytes an object may have; git knows it too.
+pub const SIZE_LIMIT: &str = "GIT_ALLOC_LIMIT";
+
+/// Most bytes of an object, unless [`SIZE_LIMIT`] says otherwise. Objects are decoded in memory, and one of some bytes
+/// can announce any size.
+const DEFAULT_SIZE_LIMIT: u64 = 2 << 30;
+
+/// Most bytes that an object may have.
+pub(super) fn size_limit() -> u64 {
+    let asked = std::env::var(SIZE_LIMIT).ok().and_then(|limit| limit.trim().parse().ok());
+    asked.filter(|limit| *limit > 0).unwrap_or(DEFAULT_SIZE_LIMIT)
+}
+
 fn options() -> gix::open::Options {
     gix::open::Options::default()
         .permissions(gix::open::Permissions::all())
         .bail_if_untrusted(true)
-        .config_overrides(["core.useReplaceRefs=false"])
+        .config_overrides([
+            "core.useReplaceRefs=false".to_owned(),
+            format!("gitoxide.objects.allocLimit={}", size_limit()),
+        ])
+}
+
+/// Refuses what would be waited for, or read without end, where a repository at or above `start` has files: gix reads
+/// them before it knows whose they are.
+fn check_files(start: &Path) -> Result<()> {
+    if let Some(git_dir) = std::env::var_os("GIT_DIR") {
+        return check_own_files(Path::new(&git_dir));
+    }
+    let start = absolute(start);
+    start.ancestors().try_for_each(|folder| {
+        check_own_files(&folder.join(".git"))?;
+        check_own_files(folder)
+    })
+}
+
+fn check_own_files(git_dir: &Path) -> Result<()> {
+    for (name, limit) in
+        [("HEAD", 64 << 10), ("commondir", 64 << 10), ("config", 64 << 20), ("packed-refs", u64::MAX)]
+    {
+        let path = git_dir.join(name);
+        let meta = match path.metadata() {
+            Ok(meta) => meta,
+            // Without this one it is no repository, and the others are somebody's.
+            Err(_) if name == "HEAD" => break,
+            Err(_) => continue,
+        };
+        if !meta.is_dir() && (!meta.is_file() || meta.len() > limit) {
+            return Err(GitError::Strange { path });
+        }
+    }
+    Ok(())
+}
+
+/// Opens a repository if gix trusts it, or else git: the rule is git's, whose scopes and variables gix does not all know.
+fn open_if_trusted(
+    options: gix::open::Options,
+    open: impl Fn(gix::open::Options) -> std::result::Result<gix::ThreadSafeRepository, gix::Error>,
+    git_trusts: impl FnOnce() -> bool,
+) -> std::result::Result<Repository, gix::Error> {
+    let opened = match open(options.clone()) {
+        Err(error) if is_untrusted(&error) && git_trusts() => {
+            open(options.bail_if_untrusted(false).filter_config_section(|_| true))
+        }
+        opened => opened,
+    };
+    opened.map(Repository::from_shared)
+}
+
+/// True if git works in the repository that `command` finds.
+fn git_trusts(command: &mut Command) -> bool {
+    let output = door::output(command.args(["rev-parse", "--git-dir"]).stdin(std::process::Stdio::null()));
+    output.is_ok_and(|output| output.status.success())
+}
+
+fn is_untrusted(error: &gix::Error) -> bool {
+    format!("{error:#} {error:?}").contains("considered unsafe as it's not owned by the current user")
 }
 
 fn upwards() -> gix::discover::upwards::Options<'static> {
@@ -198,11 +283,14 @@ fn upwards() -> gix::discover::upwards::Options<'static> {
 }
 
 fn refused(path: &Path, source: gix::Error) -> GitError {
-    let told = format!("{source:#} {source:?}");
-    if told.contains("safe.directory") || told.contains("unsafe") || told.contains("untrusted") {
-        return GitError::Untrusted { path: absolute(path) };
+    let path = absolute(path);
+    if is_untrusted(&source) {
+        return GitError::Untrusted { path };
     }
-    GitError::NotARepository { path: absolute(path), source: beyond_not_found(source) }
+    match beyond_not_found(source) {
+        Some(source) => GitError::Unreadable { path, source },
+        None => GitError::NotARepository { path },
+    }
 }
 
 /// What gix says where that is more than "not found", which the message already says.

@@ -122,11 +122,28 @@ impl Repository {
         Some(id.detach().to_string())
     }
 
+    /// Whether histories are read from the commit-graph: what the configuration says, but never one that is damaged,
+    /// for git itself notices that in `git fsck` only.
+    fn graph_use(&self) -> Option<bool> {
+        let info = self.local.objects.store_ref().path().join("info");
+        let layers = std::fs::read_dir(info.join("commit-graphs")).into_iter().flatten().flatten();
+        let layers =
+            layers.map(|layer| layer.path()).filter(|path| path.extension().is_some_and(|it| it == "graph"));
+        let whole = info.join("commit-graph");
+        let mut files = layers.chain(whole.exists().then_some(whole));
+        let is_damaged = |path: std::path::PathBuf| {
+            let file = gix::commitgraph::File::at(path);
+            file.and_then(|file| file.verify_checksum()).is_err()
+        };
+        files.any(is_damaged).then_some(false)
+    }
+
     /// Number of commits that are reachable from `tip` and not from `hidden`.
     fn not_reachable(&self, tip: ObjectId, hidden: ObjectId) -> Result<u64> {
         let failed =
             |source| GitError::Other { act: format!("compare the histories of {tip} and {hidden}"), source };
-        let walk = self.local.rev_walk([tip]).with_hidden([hidden]).all().map_err(failed)?;
+        let walk = self.local.rev_walk([tip]).with_hidden([hidden]).use_commit_graph(self.graph_use());
+        let walk = walk.all().map_err(failed)?;
         let mut count = 0;
         for commit in walk {
             commit.map_err(failed)?;

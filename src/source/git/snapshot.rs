@@ -129,15 +129,15 @@ impl<'r> Snapshot<'r> {
         Ok(Some(node))
     }
 
-    /// The content of the file at `path`, as stored; `None` where no file is.
+    /// The content of the file at `path`, as stored; `None` where nothing is.
     ///
     /// # Errors
-    /// When the blob is missing, broken or larger than `limit` bytes.
+    /// When something else is there, or the blob is missing, broken or larger than `limit` bytes.
     pub fn file(&self, path: &BStr, limit: u64) -> Result<Option<Vec<u8>>> {
-        let Some(node) = self.node(path)?.filter(|node| matches!(node.mode, Mode::File | Mode::Executable))
-        else {
-            return Ok(None);
-        };
+        let Some(node) = self.node(path)? else { return Ok(None) };
+        if !matches!(node.mode, Mode::File | Mode::Executable) {
+            return Err(GitError::NotAFile { path: path.to_owned(), found: node.mode.word() });
+        }
         let what = format!("`{path}`");
         let header = self.repository.local.find_header(node.id);
         let size = header
@@ -221,7 +221,8 @@ pub(super) fn read_checked(
     what: &str,
     bytes: &mut Vec<u8>,
 ) -> Result<()> {
-    let corrupt = |source| GitError::CorruptObject { what: what.to_owned(), id, source };
+    let what = || what.to_owned();
+    let corrupt = |source| GitError::CorruptObject { what: what(), id, source };
     let empty = gix::objs::Kind::Tree == kind && id.is_empty_tree();
     if empty {
         bytes.clear();
@@ -230,7 +231,10 @@ pub(super) fn read_checked(
     match gix::prelude::Find::try_find(&repo.objects, &id, bytes) {
         Ok(Some(data)) if data.kind != kind => return Err(corrupt(None)),
         Ok(Some(_)) => {}
-        Ok(None) => return Err(GitError::MissingObject { what: what.to_owned(), id }),
+        Ok(None) => return Err(GitError::MissingObject { what: what(), id }),
+        Err(source) if source.classify().is_resource_exhausted() => {
+            return Err(GitError::TooBig { what: what(), id, source: Some(source) });
+        }
         Err(source) => return Err(corrupt(Some(source))),
     }
     match gix::objs::compute_hash(id.kind(), kind, bytes) {
