@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Env) -> Result<u8, CliError
     }
     if arguments.export {
         for line in environment.export_lines() {
-            printer.raw(format!("{line}\n").as_bytes())?;
+            printer.value(&line)?;
         }
         return Ok(DONE);
     }
@@ -63,7 +63,7 @@ fn one(context: &Context<'_>, environment: &Environment, name: &str) -> Result<u
     if context.printer.is_json() {
         context.printer.json(&json!(variable))?;
     } else {
-        context.printer.raw(format!("{}\n", variable.value).as_bytes())?;
+        context.printer.value(&variable.value)?;
     }
     Ok(DONE)
 }

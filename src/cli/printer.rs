@@ -15,6 +15,7 @@ use super::args::{Color, Global};
 use super::error::{CliError, DONE};
 use crate::causes::chain;
 use crate::credentials::without_credentials;
+use crate::disk::drives_terminal;
 use crate::log_file::{Level, Log};
 
 /// Writes what a command has to say.
@@ -105,9 +106,9 @@ impl Printer {
         !self.quiet && !self.json && std::io::stderr().is_terminal()
     }
 
-    /// Text for standard output, in a tone.
+    /// Text for standard output, in a tone. It stays on its line.
     pub(super) fn paint(&self, text: impl AsRef<str>, tone: Tone) -> String {
-        let text = clean(text.as_ref());
+        let text = clean(text.as_ref()).replace('\n', "\\n");
         if self.out_colored && tone != Tone::Plain { text.style(tone.style()).to_string() } else { text }
     }
 
@@ -141,16 +142,22 @@ impl Printer {
         }
     }
 
-    /// A JSON document.
+    /// A value as it is, for programs; on a terminal it is cleaned.
+    pub(super) fn value(&self, text: &str) -> Result<(), CliError> {
+        let is_seen = std::io::stdout().is_terminal();
+        self.line(if is_seen { clean(text) } else { text.to_owned() })
+    }
+
+    /// A JSON document. What JSON itself leaves as it is, and a terminal does not, is escaped too.
     pub(super) fn json(&self, value: &Value) -> Result<(), CliError> {
-        self.line(format!("{value:#}"))
+        self.line(escape(&format!("{value:#}"), |c| format!("\\u{:04x}", u32::from(c))))
     }
 
     /// Something a person wants to know, unless `-q`.
     pub(super) fn talk(&self, text: impl AsRef<str>) {
         self.note(Level::Info, &text);
         if !self.quiet && !self.json {
-            self.say(&clean(text.as_ref()));
+            self.say(&message(text.as_ref()));
         }
     }
 
@@ -158,7 +165,7 @@ impl Printer {
     pub(super) fn warn(&self, text: impl AsRef<str>, hint: Option<&str>) {
         self.note(Level::Warning, &text);
         let mut told = self.label("warning:", Style::new().yellow().bold());
-        let _ = write!(told, " {}", clean(text.as_ref()));
+        let _ = write!(told, " {}", message(text.as_ref()));
         self.say(&told);
         self.hint(hint);
     }
@@ -167,14 +174,18 @@ impl Printer {
     pub(super) fn error(&self, error: &CliError) {
         self.note(Level::Error, [vec![chain(error)], error.details()].concat().join("\n"));
         let mut told = self.label("error:", Style::new().red().bold());
-        let _ = write!(told, " {}", clean(&error.to_string()));
+        let _ = write!(told, " {}", message(&error.to_string()));
         let mut last = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
             let text = error.to_string();
             if text != last {
-                let _ =
-                    write!(told, "\n  {} {}", self.label("caused by:", Style::new().dimmed()), clean(&text));
+                let _ = write!(
+                    told,
+                    "\n  {} {}",
+                    self.label("caused by:", Style::new().dimmed()),
+                    message(&text)
+                );
             }
             last = text;
             cause = error.source();
@@ -190,7 +201,7 @@ impl Printer {
 
     fn hint(&self, hint: Option<&str>) {
         if let Some(hint) = hint {
-            self.say(&format!("{} {}", self.label("hint:", Style::new().cyan()), clean(hint)));
+            self.say(&format!("{} {}", self.label("hint:", Style::new().cyan()), message(hint)));
         }
     }
 
@@ -209,36 +220,43 @@ impl Printer {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() || self.json {
             return false;
         }
-        let _ = write!(std::io::stderr().lock(), "{} [y/N] ", clean(question));
+        let _ = write!(std::io::stderr().lock(), "{} [y/N] ", message(question));
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
     }
 }
 
-/// Text without what would drive a terminal: control characters are written as escapes. Line breaks stay, since
-/// names are cleaned before they get into a message of several lines.
+/// Text without what would drive a terminal. Line breaks stay.
 fn clean(text: &str) -> String {
-    if !text.chars().any(|c| c.is_control() && c != '\n') {
-        return text.to_owned();
-    }
-    let mut cleaned = String::with_capacity(text.len());
+    escape(text, |c| c.escape_default().to_string())
+}
+
+fn escape(text: &str, escaped: impl Fn(char) -> String) -> String {
+    let mut whole = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() && c != '\n' {
-            cleaned.extend(c.escape_default());
+        if c != '\n' && drives_terminal(c) {
+            whole.push_str(&escaped(c));
         } else {
-            cleaned.push(c);
+            whole.push(c);
         }
     }
-    cleaned
+    whole
+}
+
+/// A message, cleaned. Only its first line stands where messages of git dist begin: a line break in a name makes no
+/// second one.
+fn message(text: &str) -> String {
+    clean(text).replace('\n', "\n  ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::{clean, message};
 
     #[test]
     fn escape_sequences_never_reach_the_terminal() {
-        assert_eq!(clean("a\x1b[31mb\x07\u{9b}c\nd"), "a\\u{1b}[31mb\\u{7}\\u{9b}c\nd");
+        assert_eq!(clean("a\x1b[31mb\x07\u{9b}c\u{202e}\nd"), "a\\u{1b}[31mb\\u{7}\\u{9b}c\\u{202e}\nd");
+        assert_eq!(message("a\nerror: b"), "a\n  error: b");
     }
 }

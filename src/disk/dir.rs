@@ -174,16 +174,20 @@ impl Dir {
     /// # Errors
     /// When it is missing, no regular file, too large or unreadable.
     pub fn read_file(&self, name: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>> {
-        use std::io::Read as _;
         let name = name.as_ref();
+        read_all(self.open_file(name)?, &self.join(name), limit)
+    }
+
+    /// As [`Dir::read_file`], with the user id of the file's owner: whoever wrote it, for nobody can give a file away.
+    ///
+    /// # Errors
+    /// As [`Dir::read_file`].
+    pub fn read_file_with_owner(&self, name: impl AsRef<Path>, limit: u64) -> Result<(Vec<u8>, u32)> {
+        use std::os::unix::fs::MetadataExt as _;
+        let path = self.join(&name);
         let file = self.open_file(name)?;
-        let size = file.metadata().map_or(0, |meta| meta.len());
-        let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0) + 1);
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(failed("read", &self.join(name)))?;
-        if bytes.len() as u64 > limit {
-            return Err(failed("read", &self.join(name))(io::Error::from(io::ErrorKind::FileTooLarge)));
-        }
-        Ok(bytes)
+        let owner = file.metadata().map_err(failed("read", &path))?.uid();
+        Ok((read_all(file, &path, limit)?, owner))
     }
 
     /// Opens a regular file for reading without following a link and without waiting on a pipe.
@@ -195,12 +199,7 @@ impl Dir {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let fd =
             fs::openat(&self.fd, name, flags, Mode::empty()).map_err(|e| self.failed("open", name, e))?;
-        let file = File::from(fd);
-        let meta = file.metadata().map_err(failed("read", &self.join(name)))?;
-        if !meta.is_file() {
-            return Err(failed("read", &self.join(name))(io::Error::other("not a regular file")));
-        }
-        Ok(file)
+        regular(File::from(fd), &self.join(name))
     }
 
     /// Makes a symbolic link `name` with the text `target`.
@@ -408,4 +407,32 @@ impl Dir {
     pub(super) fn failed(&self, act: &'static str, name: &Path, error: Errno) -> DiskError {
         DiskError { act, path: self.join(name), source: error.into() }
     }
+}
+
+/// Reads the whole file at `path`, which is the user's word: links are followed, but nothing is waited for and
+/// nothing endless is read.
+///
+/// # Errors
+/// When it is missing, no regular file, larger than `limit` bytes or unreadable.
+pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = fs::open(path, flags, Mode::empty()).map_err(at("open", path))?;
+    read_all(regular(File::from(fd), path)?, path, limit)
+}
+
+/// The open `file`, which is at `path`, if it is a regular one.
+pub(super) fn regular(file: File, path: &Path) -> Result<File> {
+    let meta = file.metadata().map_err(failed("read", path))?;
+    if meta.is_file() { Ok(file) } else { Err(failed("read", path)(io::Error::other("not a regular file"))) }
+}
+
+fn read_all(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
+    use std::io::Read as _;
+    let size = file.metadata().map_or(0, |meta| meta.len());
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0) + 1);
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    if bytes.len() as u64 > limit {
+        return Err(failed("read", path)(io::Error::from(io::ErrorKind::FileTooLarge)));
+    }
+    Ok(bytes)
 }

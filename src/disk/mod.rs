@@ -27,7 +27,7 @@ use rustix::io::Errno;
 
 use crate::door;
 
-pub use dir::Dir;
+pub use dir::{Dir, read_file};
 pub use file::NewFile;
 pub use log::LogFile;
 pub use new::user_name;
@@ -75,7 +75,7 @@ impl DiskError {
 /// The result of an act on the disk.
 pub type Result<T, E = DiskError> = std::result::Result<T, E>;
 
-/// A path as it may be shown: control characters, escape sequences and bytes that are not UTF-8 are
+/// A path as it may be shown: characters that drive a terminal and bytes that are not UTF-8 are
 /// written as escapes, so that a hostile file name cannot drive a terminal or forge a line.
 pub struct Shown<'a, P: AsRef<Path> + ?Sized>(pub &'a P);
 
@@ -83,7 +83,7 @@ impl<P: AsRef<Path> + ?Sized> fmt::Display for Shown<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.as_ref().as_os_str().as_bytes().utf8_chunks() {
             for c in chunk.valid().chars() {
-                if c.is_control() {
+                if drives_terminal(c) {
                     write!(f, "{}", c.escape_default())?;
                 } else {
                     write!(f, "{c}")?;
@@ -95,6 +95,12 @@ impl<P: AsRef<Path> + ?Sized> fmt::Display for Shown<'_, P> {
         }
         Ok(())
     }
+}
+
+/// True for characters that make a terminal do or show something else than they say: controls, and the marks that turn
+/// the direction of text around (UAX #9), with which a name can pass for another.
+pub fn drives_terminal(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A path of a repository (bytes, `/` between components) as this system's disks spell it: the same bytes.
