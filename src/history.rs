@@ -4,7 +4,7 @@
 //! was reported as done.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,9 @@ use crate::version::{Destination, VersionName};
 
 /// Name of the log in the root's own folder.
 pub const HISTORY: &str = "history.jsonl";
+
+/// Longest line that is read, in bytes: a rollout of a million destinations.
+const LINE_LIMIT: u64 = 1 << 30;
 
 /// One rollout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +115,10 @@ impl History {
         for number in 1.. {
             line.clear();
             let failed = |source| disk::DiskError { act: "read", path: meta.join(HISTORY), source };
-            reader.read_until(b'\n', &mut line).map_err(failed)?;
+            reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut line).map_err(failed)?;
+            if line.len() as u64 == LINE_LIMIT {
+                return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
+            }
             if line.last() != Some(&b'\n') {
                 break;
             }
@@ -129,7 +135,7 @@ impl History {
     /// The number the next rollout gets.
     pub fn next_number(&self) -> u64 {
         let lines = (self.rollouts.len() + self.damaged.len()) as u64;
-        self.rollouts.last().map_or(0, |last| last.number).max(lines) + 1
+        self.rollouts.last().map_or(0, |last| last.number).max(lines).saturating_add(1)
     }
 
     /// True if the rollout `number` is in the log, whole.

@@ -91,6 +91,8 @@ pub struct Patience<'a> {
 
 /// Name of the lock file.
 const LOCK: &str = "lock";
+/// Bytes of it that may say who holds it.
+const HOLDER_LIMIT: u64 = 64 << 10;
 /// How long one waits between two tries.
 const PAUSE: Duration = Duration::from_millis(25);
 
@@ -109,8 +111,11 @@ impl Lock {
         let mut file = LogFile::open(meta, LOCK)?;
         let mut told = false;
         let mut waiting = |file: &LogFile| {
-            let holder =
-                file.read().ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+            let holder = file
+                .read(HOLDER_LIMIT)
+                .ok()
+                .and_then(|text| serde_json::from_slice(&text).ok())
+                .unwrap_or_default();
             if !told {
                 waiting(&holder);
                 told = true;

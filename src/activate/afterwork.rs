@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::group::Group;
+use super::reach::Reach;
 use super::swap::remove_if_there;
 use super::{ActivateError, Mark, Result};
-use crate::disk::{Dir, Replacements};
+use crate::disk::{Dir, Kind, Replacements};
 use crate::root::bump_epoch;
 use crate::stage::Trash;
 use crate::version::{Destination, DistInfo, FileListing, Record, VersionName};
@@ -70,15 +71,37 @@ impl Afterwork {
     }
 
     fn is_empty(&self) -> bool {
-        let Self { infos, marks, removals, groups, epoch } = self;
-        infos.is_empty() && marks.is_empty() && removals.is_empty() && groups.is_empty() && !epoch
+        self.len() == 0 && !self.epoch
     }
 
     /// Reads what earlier runs could not do. A file that cannot be understood is as good as none: what it held was
-    /// tidying up.
-    fn earlier(meta: &Dir) -> Self {
-        let bytes = meta.read_file(UNFINISHED, 1 << 30).unwrap_or_default();
-        serde_json::from_slice(&bytes).unwrap_or_default()
+    /// no more than tidying up. What leads where it must not is forgotten, and told.
+    fn earlier(meta: &Dir, errors: &mut Vec<ActivateError>) -> Self {
+        let (bytes, owner) = match meta.read_file_with_owner(UNFINISHED, 1 << 30) {
+            Ok(read) => read,
+            Err(error) => {
+                errors.extend((!error.is_not_found()).then_some(error.into()));
+                return Self::default();
+            }
+        };
+        let mut work: Self = serde_json::from_slice(&bytes).unwrap_or_default();
+        let Ok(reach) = Reach::new(meta, owner) else { return Self::default() };
+        let all = work.len();
+        work.infos.retain(|info| match &info.version {
+            Some(version) => reach.version(&info.destination, version),
+            None => reach.destination(&info.destination).is_some(),
+        });
+        work.marks.retain(|mark| reach.mark(mark));
+        work.removals.retain(|removal| reach.removal(removal));
+        work.groups.retain(|path| reach.group(path));
+        if work.len() < all {
+            errors.push(ActivateError::Astray { path: meta.join(UNFINISHED) });
+        }
+        work
+    }
+
+    fn len(&self) -> usize {
+        self.infos.len() + self.marks.len() + self.removals.len() + self.groups.len()
     }
 
     /// Does all of it that can be done, after what earlier runs left, and keeps the rest. The errors say what that
@@ -87,10 +110,9 @@ impl Afterwork {
     /// # Errors
     /// When not even what is left can be kept.
     pub(super) fn run(self, meta: &Dir) -> Result<Vec<ActivateError>> {
-        let earlier = Self::earlier(meta);
-        let had_left = !earlier.is_empty();
-        let work = earlier.and(self);
         let (mut left, mut errors) = (Self::default(), Vec::new());
+        let had_left = meta.stat(UNFINISHED)?.is_some_and(|stat| stat.kind == Kind::File);
+        let work = Self::earlier(meta, &mut errors).and(self);
         let (mut files, mut trash) = (Replacements::default(), Trash::default());
         // First what makes room.
         for removal in &work.removals {

@@ -150,6 +150,11 @@ impl Group {
     }
 }
 
+/// True if `name` can be that of a generation.
+pub(super) fn is_generation(name: &str) -> bool {
+    number_of(name).is_some()
+}
+
 /// `17` and `17a` are generations.
 fn number_of(name: &str) -> Option<(u64, &str)> {
     let digits = name.bytes().take_while(u8::is_ascii_digit).count();

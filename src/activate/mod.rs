@@ -6,6 +6,7 @@
 
 mod afterwork;
 mod group;
+mod reach;
 mod swap;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use crate::version::{Destination, GROUPS};
 pub use afterwork::Removal;
 use afterwork::{Afterwork, UNFINISHED};
 use group::Group;
+use reach::read_journal;
 use swap::PendingSwap;
 
 /// Name of the journal in the root's own folder.
@@ -48,6 +50,12 @@ pub enum ActivateError {
         #[source]
         source: serde_json::Error,
     },
+    /// Something that was left in the root's own folder leads where it must not.
+    #[error("`{}` leads out of the root, or to what is no version", Shown(path))]
+    Astray {
+        /// The file's path.
+        path: PathBuf,
+    },
 }
 
 impl ActivateError {
@@ -56,7 +64,7 @@ impl ActivateError {
         match self {
             Self::Disk(error) => Some(error),
             Self::Undone(error) | Self::Stuck(error) => error.disk_error(),
-            Self::Damaged { .. } => None,
+            Self::Damaged { .. } | Self::Astray { .. } => None,
         }
     }
 }
@@ -423,16 +431,6 @@ fn complete(meta: &Dir) -> Result<()> {
         finish(meta, pending)?;
     }
     Ok(())
-}
-
-fn read_journal(meta: &Dir) -> Result<Option<Pending>> {
-    let bytes = match meta.read_file(PENDING, 1 << 30) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let pending = serde_json::from_slice(&bytes);
-    Ok(Some(pending.map_err(|source| ActivateError::Damaged { path: meta.join(PENDING), source })?))
 }
 
 /// Does what rollouts that counted had to leave, as far as it can be done now.

@@ -117,6 +117,12 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
         RolloutError::Staging(StageError::NoSpace { .. }) => {
             Some("`git dist prune --keep 1` removes old versions".to_owned())
         }
+        RolloutError::Activate(ActivateError::Astray { path } | ActivateError::Damaged { path, .. }) => {
+            Some(format!(
+                "see who wrote it; without it every link stays as it is: `rm {}`",
+                crate::disk::Shown(path)
+            ))
+        }
         RolloutError::Lock(LockError::Held { .. }) => Some("try again when it is done".to_owned()),
         RolloutError::Transform(source) => source.hint(),
         RolloutError::Project(source) => source.hint(),

@@ -97,15 +97,16 @@ impl LogFile {
         written.map_err(failed("write", &self.path))
     }
 
-    /// The whole content.
+    /// The content, as far as `limit` bytes of it.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn read(&self) -> Result<Vec<u8>> {
+    pub fn read(&self, limit: u64) -> Result<Vec<u8>> {
         use std::io::{Read as _, Seek as _};
         let mut bytes = Vec::new();
         let mut file = &self.file;
-        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(failed("read", &self.path))?;
+        let read = file.rewind().and_then(|()| file.take(limit).read_to_end(&mut bytes));
+        read.map_err(failed("read", &self.path))?;
         Ok(bytes)
     }
 

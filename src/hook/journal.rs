@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use chrono::{SecondsFormat, Utc};
@@ -12,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, HookName, Repository};
 use crate::credentials::without_credentials;
-use crate::disk::{Dir, LogFile};
+use crate::disk::{self, Dir, LogFile};
 
 /// Name of the log.
 const LOG: &str = "hook.log";
@@ -20,6 +18,8 @@ const LOG: &str = "hook.log";
 const LEDGER: &str = "hook-status.json";
 /// Bytes after which the log is put aside as `hook.log.1`: at most twice this is kept.
 const LOG_LIMIT: u64 = 1024 * 1024;
+/// Largest file of last outcomes that is read, in bytes.
+const LEDGER_LIMIT: u64 = 16 << 20;
 /// Bytes of one entry's details that are kept.
 const DETAIL_LIMIT: usize = 64 * 1024;
 
@@ -133,9 +133,9 @@ impl Journal {
     /// [`Error::Io`], or [`Error::Journal`] if the file is not what git dist wrote.
     pub(super) fn read(&self) -> Result<BTreeMap<String, Outcomes>, Error> {
         let path = self.ledger_path();
-        match fs::read(&path) {
-            Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(source) => Err(Error::Io { act: "read", path, source }),
+        match disk::read_file(&path, LEDGER_LIMIT) {
+            Err(error) if error.is_not_found() => Ok(BTreeMap::new()),
+            Err(error) => Err(error.into()),
             Ok(text) => match serde_json::from_slice::<Ledger>(&text) {
                 Ok(ledger) => Ok(ledger.hooks),
                 Err(source) => Err(Error::Journal { path, source }),
@@ -216,6 +216,8 @@ fn visible(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use std::path::Path;
 
     use super::*;

@@ -118,13 +118,17 @@ impl Record {
     }
 
     /// Reads the record of `version` in the `versions/` folder `dir`; `None` where there is none, or one that
-    /// cannot be understood: nothing is known of such a version, as of those that distman made.
+    /// cannot be understood or is about something else: nothing is known of such a version, as of those that distman
+    /// made.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn read(dir: &Dir, version: &str) -> disk::Result<Option<Self>> {
         match dir.read_file(Self::file_name(version), LIMIT) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Ok(bytes) => {
+                let record: Option<Self> = serde_json::from_slice(&bytes).ok();
+                Ok(record.filter(|record| record.is_about(version)))
+            }
             Err(error) if error.is_not_found() => Ok(None),
             // A pipe, a folder or a link in its place is as good as a damaged one.
             Err(_) if !matches!(dir.stat(Self::file_name(version))?, Some(stat) if stat.kind == Kind::File) => {
@@ -132,6 +136,15 @@ impl Record {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// True if it belongs to `version` and leads nowhere out of it: its name becomes the name of a file, and its shared
+    /// paths become links.
+    fn is_about(&self, version: &str) -> bool {
+        let is_inside = |path: &String| {
+            path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'))
+        };
+        self.version == version && self.recipe.shared.iter().all(is_inside)
     }
 
     /// True if `version` has a record that cannot be understood.

@@ -1,6 +1,9 @@
 //! Hostile input is ordinary input: a clear error that names the place, nothing deployed, no panic, no hang, no memory
 //! without bound.
 
+mod objects;
+mod owners;
+mod planted;
 mod trees;
 
 use crate::support::{Repo, Run, Sandbox};

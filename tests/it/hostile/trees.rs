@@ -176,8 +176,10 @@ fn pyramid(sandbox: &Sandbox, repo: &Repo<'_>, levels: usize, names: &[&str], bo
     let mut ids = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut id = bottom.to_owned();
     for _ in 0..levels {
-        let lines: String = names.iter().map(|name| format!("040000 tree {id}\t{name}\n")).collect();
-        writeln!(trees, "{lines}").unwrap();
+        for name in names {
+            writeln!(trees, "040000 tree {id}\t{name}").unwrap();
+        }
+        writeln!(trees).unwrap();
         id = ids.next().unwrap().unwrap();
     }
     drop(trees);
