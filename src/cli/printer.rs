@@ -247,7 +247,11 @@ fn escape(text: &str, escaped: impl Fn(char) -> String) -> String {
 /// A message, cleaned. Only its first line stands where messages of git dist begin: a line break in a name makes no
 /// second one.
 fn message(text: &str) -> String {
-    clean(text).replace('\n', "\n  ")
+    let mut lines = clean(text);
+    if lines.contains('\n') {
+        lines = lines.replace('\n', "\n  ").replace("\n    ", "\n  ");
+    }
+    lines
 }
 
 #[cfg(test)]
