@@ -286,7 +286,7 @@ impl Activated<'_> {
         }
         self.pending.swaps.iter().filter(is_early).try_for_each(PendingSwap::apply)?;
         // A destination that joins must not be found behind after its group was flipped.
-        sync_folders(self.pending.swaps.iter().filter(is_early).filter(|swap| swap.from != swap.to))?;
+        sync_folders(self.pending.swaps.iter().filter(is_early))?;
         for flip in &self.pending.flips {
             Group::open_at(&flip.group)?.flip(Some(&flip.to))?;
         }
@@ -338,7 +338,8 @@ impl Activated<'_> {
 }
 
 fn sync_folders<'s>(swaps: impl IntoIterator<Item = &'s PendingSwap>) -> disk::Result<()> {
-    let folders: BTreeSet<&Path> = swaps.into_iter().filter_map(|swap| swap.destination.parent()).collect();
+    let changed = swaps.into_iter().filter(|swap| swap.from != swap.to);
+    let folders: BTreeSet<&Path> = changed.filter_map(|swap| swap.destination.parent()).collect();
     folders.into_iter().try_for_each(|folder| Dir::open(folder)?.sync())
 }
 

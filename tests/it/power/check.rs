@@ -109,9 +109,16 @@ impl<'s> Scenario<'s> {
     /// Runs it, cuts the power wherever it may be cut, and checks what is left.
     #[track_caller]
     pub(super) fn check(&self) {
+        let Some(cuts) = self.cut() else { return };
+        assert!(cuts.failures.is_empty(), "{}", cuts.failures.join("\n\n"));
+        assert!(cuts.distinct > 20, "{} states are too few to be all", cuts.distinct);
+    }
+
+    /// As [`Scenario::check`]; returns what was found.
+    pub(super) fn cut(&self) -> Option<Cuts> {
         let lines = self.history();
         let (old, epoch) = (self.contents(), self.epoch());
-        let Some(recording) = self.record() else { return };
+        let recording = self.record()?;
         let goal = Goal { old, new: self.contents(), lines, epoch, after: self.normal() };
         let (mut built, mut seen, mut failures) = (0, HashSet::new(), Vec::new());
         for moment in recording.moments() {
@@ -125,13 +132,12 @@ impl<'s> Scenario<'s> {
                 }
             });
         }
-        let (steps, distinct) = (recording.steps.len(), seen.len());
+        let (syncs, steps, distinct) = (recording.moments().count() - 1, recording.steps.len(), seen.len());
+        let run = self.run.join(" ");
         eprintln!(
-            "power cut in `git dist {}`: {steps} steps, {built} states, {distinct} of them distinct",
-            self.run.join(" ")
+            "power cut in `git dist {run}`: {steps} steps, {built} states, {distinct} of them distinct"
         );
-        assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-        assert!(distinct > 20, "{distinct} states are too few to be all");
+        Some(Cuts { syncs, distinct, failures })
     }
 
     fn check_one(&self, state: &State, goal: &Goal) -> Result<(), String> {
@@ -250,6 +256,16 @@ impl<'s> Scenario<'s> {
             |line: String| if self.is_piecemeal { MARK.replace(&line, "").into_owned() } else { line };
         lines.map(plain).map(unmarked).collect()
     }
+}
+
+/// What was found of a run that was cut off.
+pub(super) struct Cuts {
+    /// How often it waited for the disk.
+    pub(super) syncs: usize,
+    /// States that were checked.
+    pub(super) distinct: usize,
+    /// What is wrong with the first of them that something is wrong with.
+    pub(super) failures: Vec<String>,
 }
 
 /// What a run that is cut off may leave, and what the next one must lead to.

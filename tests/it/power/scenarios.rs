@@ -51,6 +51,17 @@ fn the_first_deploy() {
     Scenario::new(&sandbox, &repo, &[], DESTINATIONS).check();
 }
 
+/// And these tests would tell if it did so elsewhere.
+#[test]
+fn no_sync_waits_for_no_disk() {
+    let sandbox = Sandbox::new();
+    let repo = project(&sandbox, "", "one");
+    let Some(cuts) = Scenario::new(&sandbox, &repo, &["--no-sync"], DESTINATIONS).cut() else { return };
+    assert_eq!(cuts.syncs, 0);
+    assert!(!cuts.failures.is_empty());
+    repo.dist(["verify"]).success();
+}
+
 #[test]
 fn a_deploy_that_creates_relinks_and_leaves_unchanged() {
     let sandbox = Sandbox::new();
