@@ -17,6 +17,9 @@ use crate::spelling::counted;
 
 pub(super) fn run(context: &Context<'_>, arguments: &Verify) -> Result<u8, CliError> {
     let project = context.project_if_any()?;
+    if arguments.repair && !context.global.dry_run {
+        context.settle(&context.root(project.as_ref())?, Kind::Repair)?;
+    }
     let (root, mut inventory) = context.inventory(project.as_ref())?;
     let selected = inventory.select(&arguments.targets)?;
     let discovered = match &project {

@@ -107,6 +107,8 @@ impl Recorder<'_> {
                     self.change(Change::Mode(inode, u32::from_str_radix(at(1).other(), 8).unwrap()));
                 }
             }
+            // A listing gets the present time, which nobody compares.
+            "utimensat" if at(2).other().contains("UTIME_NOW") => {}
             "utimensat" => {
                 if let Some(inode) = self.open_file(at(0)) {
                     self.change(Change::Mtime(inode, modified(at(2).other())));
