@@ -72,6 +72,16 @@ pub enum SignatureError {
         /// What the program said.
         said: String,
     },
+    /// The program did not say whether it is good.
+    #[error("`{program}` does not tell whether the signature of {what} is good{}", Aside(said))]
+    Unchecked {
+        /// The commit or tag.
+        what: String,
+        /// The program.
+        program: &'static str,
+        /// What it said instead.
+        said: String,
+    },
     /// Nobody may sign with SSH.
     #[error("{what} is signed with the SSH key {key}, and nothing says who may sign with SSH")]
     NoSigners {

@@ -37,6 +37,10 @@ pub(super) fn verify(
         let said = said.err.lines().last().unwrap_or_default().to_owned();
         Err(SignatureError::Mismatch { what: what.to_owned(), said })
     };
+    if status.verdicts.is_empty() {
+        let said = said.err.trim_end().replace('\n', "; ");
+        return Err(SignatureError::Unchecked { what: what.to_owned(), program: PROGRAM, said });
+    }
     // Exactly one signature, and one verdict on it.
     let [(verdict, verdict_rest)] = status.verdicts[..] else { return mismatch() };
     let (long_id, signer) = verdict_rest.split_once(' ').unwrap_or((verdict_rest, ""));

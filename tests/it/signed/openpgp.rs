@@ -173,6 +173,9 @@ fn one_signature_of_the_very_bytes() {
     rings.import(&tess, Some(6));
     rings.sign_head(&repo, &["-u", &tess]);
     let good = head(&repo);
+    let garbage = "-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n";
+    make_head(&rings.desk, &repo, with_header(&unsigned(&good), "gpgsig", garbage).as_bytes());
+    rings.dist(&repo, []).code(1).says("caused by: `gpg` does not tell whether the signature of commit ");
     make_head(&rings.desk, &repo, good.replacen("\n\none", "\n\ntwo", 1).as_bytes());
     rings.dist(&repo, []).code(1).says("does not fit its content");
     make_head(&rings.desk, &repo, good.as_bytes());
