@@ -14,6 +14,7 @@ mod doctor;
 mod environment;
 mod export;
 mod fire;
+mod fuzz;
 mod hook;
 mod hostile;
 mod house;

@@ -1,9 +1,11 @@
 //! Hostile input is ordinary input: a clear error that names the place, nothing deployed, no panic, no hang, no memory
 //! without bound.
 
+mod files;
 mod objects;
 mod owners;
 mod planted;
+mod terminal;
 mod trees;
 
 use crate::support::{Repo, Run, Sandbox};
