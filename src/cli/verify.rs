@@ -8,6 +8,7 @@ use super::args::Verify;
 use super::context::Context;
 use super::error::{CliError, DIFFERENT, DONE};
 use super::printer::{Printer, Tone};
+use crate::activate::is_pending;
 use crate::causes::chain;
 use crate::plan::Kind;
 use crate::project::Project;
@@ -28,7 +29,12 @@ pub(super) fn run(context: &Context<'_>, arguments: &Verify) -> Result<u8, CliEr
         None => Repository::discover(Path::new(".")).ok(),
     };
     let repository = project.as_ref().and_then(Project::repository).or(discovered.as_ref());
-    let Verification { versions, astray } = verify(&mut inventory, &selected, repository, arguments.all)?;
+    let is_settled = match root.open()? {
+        Some(meta) => !is_pending(&meta)?,
+        None => true,
+    };
+    let Verification { versions, astray } =
+        verify(&mut inventory, &selected, repository, (arguments.all, is_settled))?;
     let printer = context.printer;
     if printer.is_json() {
         show_json(printer, &versions)?;

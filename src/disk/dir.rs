@@ -306,7 +306,9 @@ impl Dir {
     /// # Errors
     /// When it is missing or may not be written.
     pub fn touch(&self, name: impl AsRef<Path>) -> Result<()> {
-        let now = fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let now = fs::Timespec { tv_sec: seconds, tv_nsec: now.subsec_nanos().into() };
         let times = fs::Timestamps { last_access: now, last_modification: now };
         let name = name.as_ref();
         self.act("set the time of", name, || fs::utimensat(&self.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW))

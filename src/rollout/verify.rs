@@ -44,7 +44,8 @@ impl Verified {
     }
 }
 
-/// Checks what is active of `selected`, or with `all` every version there is.
+/// Checks what is active of `selected`, or with `all` every version there is. Dist info is looked at where the root
+/// `is_settled`: the next run writes what an earlier one could not.
 ///
 /// # Errors
 /// When a folder cannot be read.
@@ -52,7 +53,7 @@ pub fn verify(
     inventory: &mut Inventory,
     selected: &[Installed],
     repository: Option<&Repository>,
-    all: bool,
+    (all, is_settled): (bool, bool),
 ) -> Result<Verification> {
     let looks = inventory.look(selected)?;
     let mut found = Verification::default();
@@ -61,7 +62,13 @@ pub fn verify(
         for stored in &look.stored {
             let is_active = look.active() == Some(&stored.name);
             if all || is_active {
-                found.versions.push(verified(inventory, installed, stored, is_active, repository)?);
+                found.versions.push(verified(
+                    inventory,
+                    installed,
+                    stored,
+                    (is_active, is_settled),
+                    repository,
+                )?);
             }
         }
     }
@@ -84,7 +91,7 @@ fn verified(
     inventory: &mut Inventory,
     installed: &Installed,
     stored: &Stored,
-    is_active: bool,
+    (is_active, is_settled): (bool, bool),
     repository: Option<&Repository>,
 ) -> Result<Verified> {
     let mut is_disproved = false;
@@ -104,7 +111,7 @@ fn verified(
         _ => None,
     };
     let is_damaged = checked.as_ref().is_some_and(|checked| !checked.differences.is_empty());
-    if let (Some(checked), Some(record), true) = (&mut checked, &stored.record, is_active) {
+    if let (Some(checked), Some(record), true) = (&mut checked, &stored.record, is_active && is_settled) {
         checked.differences.extend(wrong_info(destination, record).map(Difference::of_all));
     }
     let (installed, stored) = (installed.clone(), stored.clone());
