@@ -353,9 +353,9 @@ fn undo(meta: &Dir, pending: &Pending) -> Result<()> {
             group.flip(flip.from.as_deref())?;
         }
     }
-    for swap in &pending.swaps {
-        swap.revert()?;
-    }
+    // Links that were new go first: on a full disk they leave room for those that come back.
+    let (new, old): (Vec<_>, Vec<_>) = pending.swaps.iter().partition(|swap| swap.from.is_none());
+    new.into_iter().chain(old).try_for_each(PendingSwap::revert)?;
     sync_folders(&pending.swaps)?;
     meta.remove(PENDING)?;
     meta.sync()?;
