@@ -119,7 +119,8 @@ impl SourceError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Git(source) => source.hint(),
-            Self::Folder(_) | Self::Disk(_) => None,
+            Self::Disk(source) => source.hint().map(ToOwned::to_owned),
+            Self::Folder(_) => None,
         }
     }
 }
