@@ -434,11 +434,12 @@ fn complete(meta: &Dir) -> Result<()> {
     Ok(())
 }
 
-/// Does what rollouts that counted had to leave, as far as it can be done now.
+/// Does what rollouts that counted had to leave, as far as it can be done now. Where not even the rest can be written
+/// down, the whole of it stays.
 fn tidy_up(meta: &Dir) -> Result<Recovered> {
     if meta.stat(UNFINISHED)?.is_none() {
         return Ok(Recovered::Nothing);
     }
-    let errors = Afterwork::default().run(meta)?;
-    Ok(if errors.is_empty() { Recovered::TidiedUp } else { Recovered::Nothing })
+    let is_done = Afterwork::default().run(meta).is_ok_and(|errors| errors.is_empty());
+    Ok(if is_done { Recovered::TidiedUp } else { Recovered::Nothing })
 }
