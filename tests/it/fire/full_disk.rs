@@ -86,7 +86,9 @@ fn assert_steps(lines: &[String], done: &str) {
                 assert!(said.contains("/root") && said.contains("hint: `git dist prune --keep 1`"), "{line}");
             }
         }
-        assert_eq!((prune, whole), ("0", "0"), "{line}");
+        // Dist info may be left to the next run, which is told, and `verify` tells it too.
+        let is_left = whole == "4" && said.contains("the next run tries again");
+        assert!(prune == "0" && (whole == "0" || is_left), "{line}");
         // Whoever went back keeps the version that was left, and with it has no more room than before.
         if code != "0" || done == "6" {
             assert_eq!((again, new), ("0", "6"), "{line}");
