@@ -69,7 +69,7 @@ impl InventoryError {
 pub struct Look {
     /// What stands there.
     pub link: Link,
-    /// All versions on disk, oldest first.
+    /// The versions on disk that were looked at, oldest first.
     pub stored: Vec<Stored>,
     /// The versions that were active before the present one, the latest first.
     pub earlier: Vec<VersionName>,
@@ -191,6 +191,28 @@ impl Inventory {
             let stored = self.shelves.versions(&item.destination)?;
             let earlier = History::earlier(&activations, &item.destination, link.version());
             looks.push(Look { link, stored, earlier });
+        }
+        Ok(looks)
+    }
+
+    /// Looks at each of `items`, and of the versions only at the active one and those that may be newer; not at what
+    /// was active before.
+    ///
+    /// # Errors
+    /// When a folder or record cannot be read.
+    pub fn look_at_newest(&mut self, items: &[Installed]) -> Result<Vec<Look>, InventoryError> {
+        let mut looks = Vec::with_capacity(items.len());
+        for item in items {
+            let link = item.destination.link()?;
+            let from = link.version().map_or(0, VersionName::count);
+            let mut stored = self.shelves.versions_from(&item.destination, from)?;
+            // What distman made is older than the rest, whatever its number.
+            let is_ours =
+                |version: &Stored| Some(&version.name) == link.version() && version.record.is_some();
+            if from > 0 && !stored.iter().any(is_ours) {
+                stored = self.shelves.versions(&item.destination)?;
+            }
+            looks.push(Look { link, stored, earlier: Vec::new() });
         }
         Ok(looks)
     }

@@ -15,8 +15,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliErro
     let project = context.project_if_any()?;
     let (_, mut inventory) = context.inventory(project.as_ref())?;
     let selected = inventory.select(&arguments.targets)?;
-    let looks = inventory.look(&selected)?;
     let printer = context.printer;
+    let looks = match context.global.verbose {
+        0 if !printer.is_json() => inventory.look_at_newest(&selected)?,
+        _ => inventory.look(&selected)?,
+    };
     if printer.is_json() {
         let items: Vec<_> = selected.iter().zip(&looks).map(|(item, look)| to_json(item, look)).collect();
         printer.json(&json!({ "format": "git-dist/show", "version": 1, "items": items }))?;

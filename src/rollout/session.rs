@@ -33,8 +33,9 @@ pub struct Session {
     /// What was found of a killed run.
     pub recovered: Recovered,
     lock: Lock,
-    /// The `versions/` folders that were claimed.
+    /// The `versions/` folders that were claimed, and what they are by whatever path.
     claimed: HashMap<PathBuf, FolderId>,
+    swept: HashSet<FolderId>,
 }
 
 /// What is said in the history of a rollout, apart from what it changes.
@@ -98,7 +99,8 @@ impl Session {
         if recovered != Recovered::Nothing {
             events.recovered(&recovered);
         }
-        Ok(Self { root: root.clone(), meta, history, recovered, lock, claimed: HashMap::new() })
+        let (claimed, swept) = (HashMap::new(), HashSet::new());
+        Ok(Self { root: root.clone(), meta, history, recovered, lock, claimed, swept })
     }
 
     /// Clears away what a killed run left of `root`, if it left anything: a plan that is made of half-swapped links
@@ -120,9 +122,8 @@ impl Session {
         format!("r{}-{}", self.history.next_number(), std::process::id())
     }
 
-    /// Locks the `versions/` folder of a destination outside the root, which another root might also use, and
-    /// then sweeps what killed runs left in it. Returns what tells the folder from others, by whatever path it was
-    /// reached.
+    /// Locks the `versions/` folder of a destination outside the root, which another root might use too, and sweeps
+    /// what killed runs left in it. Returns what tells the folder from others, by whatever path it was reached.
     pub(super) fn claim(&mut self, destination: &Destination, events: &dyn Events) -> Result<FolderId> {
         let path = destination.versions_folder();
         if let Some(known) = self.claimed.get(&path) {
@@ -130,7 +131,7 @@ impl Session {
         }
         let versions = Dir::create_all(&path)?;
         let id = versions.inode()?;
-        if !self.claimed.values().any(|known| *known == id) {
+        if self.swept.insert(id) {
             if !path.starts_with(self.root.path()) {
                 self.lock.extend(versions.descend(Path::new(""))?, &patience(events))?;
             }

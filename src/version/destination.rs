@@ -279,7 +279,17 @@ impl Shelves {
     /// # Errors
     /// When the folder or a record cannot be read.
     pub fn versions(&mut self, destination: &Destination) -> disk::Result<Vec<Stored>> {
-        let names = self.names(destination)?;
+        self.versions_from(destination, 0)
+    }
+
+    /// The versions of `destination` with this count or a later one, oldest first: whatever is newer than one that
+    /// git dist made is among them.
+    ///
+    /// # Errors
+    /// When the folder or a record cannot be read.
+    pub fn versions_from(&mut self, destination: &Destination, count: u64) -> disk::Result<Vec<Stored>> {
+        let mut names = self.names(destination)?;
+        names.retain(|name| name.count() >= count);
         let Some(shelf) = self.shelf(destination)? else { return Ok(Vec::new()) };
         let read = |name: VersionName| {
             let record = Record::read(&shelf.dir, &name.to_string())?;
