@@ -17,6 +17,10 @@ pub struct Lock {
     file: LogFile,
     /// `versions/` folders outside the root, which other roots might also deploy to.
     elsewhere: Vec<Dir>,
+    /// The `versions/` folders that a holder who did not end well worked in.
+    abandoned: Vec<PathBuf>,
+    /// What is written in the file stays when the lock is released.
+    is_abandoned: bool,
 }
 
 /// Who holds a lock, as far as they wrote it down.
@@ -93,6 +97,8 @@ pub struct Patience<'a> {
 const LOCK: &str = "lock";
 /// Bytes of it that may say who holds it.
 const HOLDER_LIMIT: u64 = 64 << 10;
+/// Bytes of it that may name folders.
+const FOLDERS_LIMIT: u64 = 64 << 20;
 /// How long one waits between two tries.
 const PAUSE: Duration = Duration::from_millis(25);
 
@@ -111,11 +117,7 @@ impl Lock {
         let mut file = LogFile::open(meta, LOCK)?;
         let mut told = false;
         let mut waiting = |file: &LogFile| {
-            let holder = file
-                .read(HOLDER_LIMIT)
-                .ok()
-                .and_then(|text| serde_json::from_slice(&text).ok())
-                .unwrap_or_default();
+            let holder = file.read(HOLDER_LIMIT).map(|text| holder_in(&text)).unwrap_or_default();
             if !told {
                 waiting(&holder);
                 told = true;
@@ -130,9 +132,42 @@ impl Lock {
             }
             file = LogFile::open(meta, LOCK)?;
         }
-        // The holder's name is a courtesy, for which a full disk has no room.
-        let _ = file.overwrite(&serde_json::to_vec(holder).unwrap_or_default());
-        Ok(Self { file, elsewhere: Vec::new() })
+        let abandoned = folders(&file.read(FOLDERS_LIMIT).unwrap_or_default());
+        let mut lock = Self { file, elsewhere: Vec::new(), abandoned, is_abandoned: false };
+        if lock.abandoned.is_empty() {
+            lock.sign(holder);
+        }
+        Ok(lock)
+    }
+
+    /// True if somebody held the lock and did not end well, so that work may lie about that nobody will finish.
+    pub fn is_abandoned(meta: &Dir) -> bool {
+        matches!(meta.stat(LOCK), Ok(Some(stat)) if stat.size > 0)
+            && LogFile::open(meta, LOCK).and_then(|file| file.try_lock()).unwrap_or(false)
+    }
+
+    /// The `versions/` folders that a holder who did not end well worked in. While there are any, [`Lock::sign`] is to
+    /// be called when they are swept.
+    pub fn abandoned(&self) -> &[PathBuf] {
+        &self.abandoned
+    }
+
+    /// Writes down who holds the lock: a courtesy, for which a full disk has no room.
+    pub fn sign(&mut self, holder: &Holder) {
+        let line = serde_json::to_vec(holder).unwrap_or_default();
+        let _ = self.file.overwrite(&[line, b"\n".to_vec()].concat());
+    }
+
+    /// Writes down that the holder works in the folder `versions`, for those who come after it was killed.
+    pub fn note(&mut self, versions: &Path) {
+        if let Ok(line) = serde_json::to_vec(versions) {
+            let _ = self.file.add(&[line, b"\n".to_vec()].concat());
+        }
+    }
+
+    /// Leaves what is written down to the next holder.
+    pub fn abandon(&mut self) {
+        self.is_abandoned = true;
     }
 
     /// Also locks the folder `versions`, which lies outside the root and may be shared with another one.
@@ -172,6 +207,20 @@ impl Patience<'_> {
 impl Drop for Lock {
     fn drop(&mut self) {
         // The holder's name is a courtesy; the kernel releases the lock either way.
-        let _ = self.file.overwrite(b"");
+        if !self.is_abandoned {
+            let _ = self.file.overwrite(b"");
+        }
     }
+}
+
+/// The holder in the text of the file: its first line.
+fn holder_in(text: &[u8]) -> Holder {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    serde_json::from_slice(line).unwrap_or_default()
+}
+
+/// The folders in the text of the file: its other lines.
+fn folders(text: &[u8]) -> Vec<PathBuf> {
+    let lines = text.split(|byte| *byte == b'\n').skip(1);
+    lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }

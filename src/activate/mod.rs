@@ -145,6 +145,7 @@ struct Flip {
 pub struct Activated<'m> {
     meta: &'m Dir,
     pending: Pending,
+    is_journalled: bool,
 }
 
 /// What is activated, and how.
@@ -168,8 +169,8 @@ pub struct Activation<'a> {
     pub groups: &'a BTreeMap<Destination, String>,
 }
 
-/// Writes the journal and swaps every link. Where no link is swapped there is nothing to put back and no journal: on a
-/// full disk versions can still be removed.
+/// Writes the journal and swaps every link. Where no link is swapped there is nothing to put back: a full disk has no
+/// room for a journal, and versions can still be removed.
 ///
 /// # Errors
 /// When the disk says no; every link is then as it was.
@@ -210,11 +211,14 @@ pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>
     for (group, members) in members {
         pending.flips.push(prepare_flip(meta, root, group, &members, pending.rollout.number)?);
     }
-    if !pending.swaps.is_empty() {
-        complete(meta)?;
-        write_journal(meta, &pending)?;
-    }
-    let activated = Activated { meta, pending };
+    let journalled = complete(meta).and_then(|()| Ok(write_journal(meta, &pending)?));
+    let is_full = |error: &ActivateError| error.disk_error().is_some_and(DiskError::is_full);
+    let is_journalled = match journalled {
+        Ok(()) => true,
+        Err(error) if pending.swaps.is_empty() && is_full(&error) => false,
+        Err(error) => return Err(error),
+    };
+    let activated = Activated { meta, pending, is_journalled };
     match activated.swap_all() {
         Ok(()) => Ok(activated),
         Err(error) => Err(activated.undone(error)),
@@ -271,8 +275,9 @@ fn prepare_flip(meta: &Dir, root: &Root, id: &str, members: &[&Swap], number: u6
 
 fn write_journal(meta: &Dir, pending: &Pending) -> disk::Result<()> {
     let bytes = serde_json::to_vec(pending).expect("paths of destinations are UTF-8");
-    meta.replace_file(PENDING, &bytes)?;
-    meta.sync()
+    let written = meta.replace_file(PENDING, &bytes).and_then(|()| meta.sync());
+    // No link was touched yet, so that a journal that stays would do no harm.
+    written.inspect_err(|_| meta.discard(PENDING))
 }
 
 impl Activated<'_> {
@@ -300,7 +305,7 @@ impl Activated<'_> {
     /// When the history line could not be written; every link is then as it was. A failure after it is no
     /// failure of the rollout and is returned as a value: what is left to do is kept for the next run.
     pub fn commit(self) -> Result<Vec<ActivateError>> {
-        if self.pending.swaps.is_empty() {
+        if !self.is_journalled {
             let rollout = self.pending.rollout.clone();
             // Removed first: the line may need the room.
             let errors = afterwork(self.pending).run(self.meta)?;
@@ -328,7 +333,7 @@ impl Activated<'_> {
     /// # Errors
     /// When the disk says no; the journal then stays, and the next run tries again.
     pub fn undo(&self) -> Result<()> {
-        undo(self.meta, &self.pending)
+        if self.is_journalled { undo(self.meta, &self.pending) } else { Ok(()) }
     }
 
     /// The rollout, as it will stand in the history.
@@ -344,9 +349,6 @@ fn sync_folders<'s>(swaps: impl IntoIterator<Item = &'s PendingSwap>) -> disk::R
 }
 
 fn undo(meta: &Dir, pending: &Pending) -> Result<()> {
-    if pending.swaps.is_empty() {
-        return Ok(());
-    }
     // The groups first: members that joined are then shown what they showed before.
     for flip in &pending.flips {
         if let Some(group) = Group::at(&flip.group)? {

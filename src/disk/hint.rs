@@ -16,9 +16,7 @@ impl DiskError {
                 "without locks two runs could meet: mount it with them (NFS: `-o local_lock=flock` where one machine \
                  deploys, Lustre: `-o flock`)"
             }
-            (ErrorKind::StorageFull | ErrorKind::QuotaExceeded, _) => {
-                "`git dist prune --keep 1` removes old versions"
-            }
+            _ if self.is_full() => "`git dist prune --keep 1` removes old versions",
             (ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem, _) => {
                 "`DEPLOY_ROOT=DIR git dist` deploys to another place"
             }

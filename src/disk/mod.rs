@@ -66,6 +66,11 @@ impl DiskError {
         self.source.kind() == io::ErrorKind::PermissionDenied
     }
 
+    /// True if there was no room for it.
+    pub fn is_full(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
     /// True if something of that name was there already.
     pub fn is_already_there(&self) -> bool {
         self.source.kind() == io::ErrorKind::AlreadyExists

@@ -166,7 +166,7 @@ fn remake(
     };
     let node = snapshot.node(source)?.ok_or_else(no_source)?;
     let listing = snapshot.list(source.as_bstr(), node, &list_options(record))?;
-    let rollout = session.staging_suffix();
+    let rollout = session.staging.clone();
     let export = Export {
         destination: destination.clone(),
         folder: Arc::new(StagingFolder::create(destination, &rollout)?),

@@ -36,6 +36,8 @@ pub struct Session {
     /// The `versions/` folders that were claimed, and what they are by whatever path.
     claimed: HashMap<PathBuf, FolderId>,
     swept: HashSet<FolderId>,
+    /// What tells the staging folders of this run from those of others.
+    pub(super) staging: String,
 }
 
 /// What is said in the history of a rollout, apart from what it changes.
@@ -74,6 +76,7 @@ impl Session {
     /// # Errors
     /// When the lock is held for too long, or the traces cannot be cleared.
     pub fn begin(root: &Root, kind: Kind, events: &dyn Events) -> Result<Self> {
+        let holder = Holder::me(kind.word());
         let me = rustix::process::geteuid();
         let owner = root.owner()?;
         if me.is_root() && owner != 0 {
@@ -82,7 +85,7 @@ impl Session {
         let entered = || -> Result<_> {
             let meta = root.create()?;
             let waiting = &mut |holder: &Holder| events.waiting(holder);
-            let lock = Lock::acquire(&meta, &Holder::me(kind.word()), &patience(events), waiting)?;
+            let lock = Lock::acquire(&meta, &holder, &patience(events), waiting)?;
             Ok((meta, lock))
         };
         let (meta, lock) = entered().map_err(|error| match error {
@@ -99,8 +102,21 @@ impl Session {
         if recovered != Recovered::Nothing {
             events.recovered(&recovered);
         }
-        let (claimed, swept) = (HashMap::new(), HashSet::new());
-        Ok(Self { root: root.clone(), meta, history, recovered, lock, claimed, swept })
+        let staging = format!("r{}-{}", history.next_number(), std::process::id());
+        let (root, claimed, swept) = (root.clone(), HashMap::new(), HashSet::new());
+        let mut session = Self { root, meta, history, recovered, lock, claimed, swept, staging };
+        if !session.lock.abandoned().is_empty() {
+            for path in session.lock.abandoned().to_vec() {
+                match Dir::open(&path) {
+                    Ok(versions) => session.claim_folder(path, &versions, events).map(drop)?,
+                    Err(error) if error.is_not_found() => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            session.lock.sign(&holder);
+            session.claimed.keys().for_each(|path| session.lock.note(path));
+        }
+        Ok(session)
     }
 
     /// Clears away what a killed run left of `root`, if it left anything: a plan that is made of half-swapped links
@@ -109,17 +125,14 @@ impl Session {
     /// # Errors
     /// As [`Session::begin`].
     pub fn settle(root: &Root, kind: Kind, events: &dyn Events) -> Result<()> {
-        if let Some(meta) = root.open()?
-            && is_pending(&meta)?
-        {
+        let Some(meta) = root.open()? else { return Ok(()) };
+        if is_pending(&meta)? {
             Self::begin(root, kind, events)?;
+        } else if Lock::is_abandoned(&meta) {
+            // Unfinished work is in nobody's way; who may not remove it may still look.
+            let _ = Self::begin(root, kind, events);
         }
         Ok(())
-    }
-
-    /// What tells the staging folders of this run from those of others.
-    pub(super) fn staging_suffix(&self) -> String {
-        format!("r{}-{}", self.history.next_number(), std::process::id())
     }
 
     /// Locks the `versions/` folder of a destination outside the root, which another root might use too, and sweeps
@@ -130,12 +143,17 @@ impl Session {
             return Ok(*known);
         }
         let versions = Dir::create_all(&path)?;
+        self.claim_folder(path, &versions, events)
+    }
+
+    fn claim_folder(&mut self, path: PathBuf, versions: &Dir, events: &dyn Events) -> Result<FolderId> {
         let id = versions.inode()?;
         if self.swept.insert(id) {
             if !path.starts_with(self.root.path()) {
                 self.lock.extend(versions.descend(Path::new(""))?, &patience(events))?;
             }
-            stage::sweep(&versions)?;
+            self.lock.note(&path);
+            stage::sweep(versions)?;
         }
         self.claimed.insert(path, id);
         Ok(id)
@@ -291,6 +309,15 @@ impl Session {
         history::append(&self.meta, &Rollout { undone: Some(reason.to_owned()), ..rollout.clone() })?;
         bump_epoch(&self.meta)?;
         Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let name = format!("{}{}", stage::STAGING, self.staging);
+        if self.claimed.keys().any(|versions| versions.join(&name).symlink_metadata().is_ok()) {
+            self.lock.abandon();
+        }
     }
 }
 

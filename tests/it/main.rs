@@ -13,6 +13,7 @@ mod docs;
 mod doctor;
 mod environment;
 mod export;
+mod faults;
 mod fire;
 mod fuzz;
 mod hook;

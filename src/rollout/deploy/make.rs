@@ -71,7 +71,7 @@ impl Prepared {
         snapshot: Option<&Snapshot<'_>>,
         events: &dyn Events,
     ) -> Result<Vec<(usize, Staged)>> {
-        let rollout = session.staging_suffix();
+        let rollout = session.staging.clone();
         let kind = project.repository().map_or(HashKind::Sha1, Repository::hash_kind);
         let mut folders: HashMap<FolderId, Arc<StagingFolder>> = HashMap::new();
         let mut shelves = Shelves::default();

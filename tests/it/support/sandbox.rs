@@ -1,12 +1,12 @@
 //! The sandbox: folders, environment, commands.
 
-use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Repo, Run};
 
@@ -17,7 +17,7 @@ pub(crate) struct Sandbox {
     root: PathBuf,
     folder: Option<tempfile::TempDir>,
     /// Minutes since the first commit.
-    clock: Cell<u64>,
+    clock: AtomicU64,
 }
 
 /// When the first commit of every sandbox is made: 2026-01-01T12:00:00Z.
@@ -49,7 +49,7 @@ impl Sandbox {
         }
         fs::write(path.join("home/.gitconfig"), GITCONFIG).unwrap();
         let root = path.join("root");
-        Self { path, root, folder: Some(folder), clock: Cell::new(0) }
+        Self { path, root, folder: Some(folder), clock: AtomicU64::new(0) }
     }
 
     /// The sandbox's own folder.
@@ -100,7 +100,7 @@ impl Sandbox {
         let host = std::env::var_os("PATH").unwrap_or_default();
         let search =
             [binary.to_owned(), self.path.join("bin")].into_iter().chain(std::env::split_paths(&host));
-        let date = format!("@{} +0000", START + 60 * self.clock.get());
+        let date = format!("@{} +0000", START + 60 * self.clock.load(Ordering::Relaxed));
         let mut command = Command::new(program);
         command.current_dir(within).stdin(Stdio::null()).env_clear();
         command.env("PATH", std::env::join_paths(search).unwrap());
@@ -148,7 +148,7 @@ impl Sandbox {
 
     /// The next commit is a minute later.
     pub(crate) fn tick(&self) {
-        self.clock.set(self.clock.get() + 1);
+        self.clock.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What the destination (relative to the root) points to: `versions/tool.1.0123456`.

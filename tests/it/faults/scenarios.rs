@@ -1,0 +1,262 @@
+//! What is made to fail.
+
+use std::fs;
+
+use super::bench::Bench;
+use super::{Scenario, assert_survives};
+use crate::support::{Repo, Sandbox};
+
+/// A repository with the revisions `v1` to `v4` of a folder, two items of a wildcard, and a page that a pipeline makes.
+fn project(sandbox: &Sandbox) -> Repo<'_> {
+    let repo = sandbox.repo("project");
+    repo.manifest(
+        r#""lib": { "source": "lib", "destination": "{DEPLOY_ROOT}/lib/tool", "options": { "keep": 1 },
+                    "shared": ["data"], "verify": ["test -f {staged}/changing"], "after": ["true"] },
+           "bin": { "source": "bin/*", "destination": "{DEPLOY_ROOT}/bin/%1" },
+           "page": { "source": "page", "destination": "{DEPLOY_ROOT}/page",
+                     "pipeline": { "stamp": { "script": "cat {input} {input} > {output}" } } }"#,
+    );
+    for (version, a) in [("v1", "one"), ("v2", "other"), ("v3", "third"), ("v4", "one")] {
+        repo.write("lib/same", "same\n");
+        repo.write("lib/below/changing", version);
+        repo.write("lib/changing", version);
+        repo.write("lib/data/begin", "begin\n");
+        repo.write("bin/a", a);
+        repo.executable("bin/b", version);
+        repo.write("page", version);
+        repo.commit(version);
+        repo.git(["tag", version]);
+    }
+    repo
+}
+
+const DESTINATIONS: &[&str] = &["lib/tool", "bin/a", "bin/b", "page"];
+
+/// Deploys `v1` to `v3`.
+fn deploy_three(bench: &Bench<'_>) {
+    for version in ["v1", "v2", "v3"] {
+        bench.run(&["--rev", version], None).assert_code(0);
+    }
+}
+
+fn deploy_all(bench: &Bench<'_>) {
+    deploy_three(bench);
+    bench.run(&[], None).assert_code(0);
+}
+
+#[test]
+fn the_first_deploy() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "first deploy",
+        repo: project(&sandbox),
+        before: |_| (),
+        command: &[],
+        settle: None,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+/// Creates, relinks, links shared paths, checks, runs commands, prunes.
+#[test]
+fn a_deploy_over_others() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "deploy",
+        repo: project(&sandbox),
+        before: deploy_three,
+        command: &[],
+        settle: None,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+#[test]
+fn a_deploy_over_files_of_others() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "adopt",
+        repo: project(&sandbox),
+        before: |bench| {
+            for folder in ["bin", "lib/tool"] {
+                fs::create_dir_all(bench.root().join(folder)).unwrap();
+            }
+            fs::write(bench.root().join("bin/a"), "somebody's").unwrap();
+            fs::write(bench.root().join("lib/tool/theirs"), "somebody's").unwrap();
+        },
+        command: &["-y"],
+        settle: None,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+/// A repository with the revisions `v1` to `v3`, of which the last two switch together, the last with one more.
+fn together(sandbox: &Sandbox) -> Repo<'_> {
+    let repo = sandbox.repo("project");
+    for (version, options, bins) in
+        [("v1", "", 1), ("v2", r#""switch": "together""#, 1), ("v3", r#""switch": "together""#, 2)]
+    {
+        repo.write(
+            "dist.json",
+            format!(
+                r#"{{ "version": 1, "options": {{ {options} }},
+                    "targets": {{ "bin": {{ "source": "bin/*", "destination": "{{DEPLOY_ROOT}}/bin/%1" }},
+                                  "page": {{ "source": "page", "destination": "{{DEPLOY_ROOT}}/page" }} }} }}"#
+            ),
+        );
+        for bin in 0..bins {
+            repo.write(format!("bin/{bin}"), format!("{version} {bin}"));
+        }
+        repo.write("page", version);
+        repo.commit(version);
+        repo.git(["tag", version]);
+    }
+    repo
+}
+
+const TOGETHER: &[&str] = &["bin/0", "bin/1", "page"];
+
+#[test]
+fn a_deploy_that_begins_to_switch_together() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "begin together",
+        repo: together(&sandbox),
+        before: |bench| bench.run(&["--rev", "v1"], None).assert_code(0),
+        command: &["--rev", "v2"],
+        settle: None,
+        destinations: TOGETHER,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+#[test]
+fn a_deploy_that_switches_together() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "together",
+        repo: together(&sandbox),
+        before: |bench| {
+            bench.run(&["--rev", "v2"], None).assert_code(0);
+            fs::write(bench.root().join("bin/1"), "somebody's").unwrap();
+        },
+        command: &["--adopt"],
+        settle: None,
+        destinations: TOGETHER,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+/// Finishes or undoes what was killed, and changes nothing else.
+const SETTLE: Option<&[&str]> = Some(&["prune", "--keep", "0"]);
+
+#[test]
+fn a_rollback_of_what_switches_together() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "rollback together",
+        repo: together(&sandbox),
+        before: |bench| {
+            bench.run(&["--rev", "v2"], None).assert_code(0);
+            bench.run(&[], None).assert_code(0);
+        },
+        command: &["rollback", "bin", "page"],
+        settle: SETTLE,
+        destinations: TOGETHER,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+#[test]
+fn a_rollback() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "rollback",
+        repo: project(&sandbox),
+        before: deploy_all,
+        command: &["rollback", "-m", "it smells"],
+        settle: SETTLE,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+#[test]
+fn a_use() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "use",
+        repo: project(&sandbox),
+        before: deploy_three,
+        command: &["use", "lib", "1"],
+        settle: SETTLE,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+#[test]
+fn a_reset() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "reset",
+        repo: project(&sandbox),
+        before: |bench| {
+            deploy_three(bench);
+            bench.run(&["use", "lib", "1"], None).assert_code(0);
+        },
+        command: &["reset"],
+        settle: SETTLE,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+#[test]
+fn a_deletion_of_a_destination() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "delete",
+        repo: project(&sandbox),
+        before: deploy_three,
+        command: &["delete", "lib", "-y"],
+        settle: SETTLE,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+#[test]
+fn a_deletion_of_a_version() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "delete version",
+        repo: project(&sandbox),
+        before: deploy_three,
+        command: &["delete", "lib", "2"],
+        settle: SETTLE,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+/// Of versions, and of an item that left the repository.
+#[test]
+fn a_prune() {
+    let sandbox = Sandbox::new();
+    let repo = project(&sandbox);
+    repo.remove("bin/b");
+    repo.commit("v5");
+    let scenario = Scenario {
+        name: "prune",
+        repo,
+        before: deploy_all,
+        command: &["prune", "--keep", "1", "-y"],
+        settle: None,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
