@@ -154,14 +154,13 @@ impl Lock {
 
     /// Writes down who holds the lock: a courtesy, for which a full disk has no room.
     pub fn sign(&mut self, holder: &Holder) {
-        let line = serde_json::to_vec(holder).unwrap_or_default();
-        let _ = self.file.overwrite(&[line, b"\n".to_vec()].concat());
+        let _ = self.file.overwrite(&serde_json::to_vec(holder).unwrap_or_default());
     }
 
     /// Writes down that the holder works in the folder `versions`, for those who come after it was killed.
     pub fn note(&mut self, versions: &Path) {
-        if let Ok(line) = serde_json::to_vec(versions) {
-            let _ = self.file.add(&[line, b"\n".to_vec()].concat());
+        if let Ok(path) = serde_json::to_string(versions) {
+            let _ = self.file.add(format!(" {path}").as_bytes());
         }
     }
 
@@ -213,14 +212,15 @@ impl Drop for Lock {
     }
 }
 
-/// The holder in the text of the file: its first line.
+/// The holder in the text of the file: its first value.
 fn holder_in(text: &[u8]) -> Holder {
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice(line).unwrap_or_default()
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter();
+    values.next().and_then(Result::ok).unwrap_or_default()
 }
 
-/// The folders in the text of the file: its other lines.
+/// The folders in the text of the file: its other values.
 fn folders(text: &[u8]) -> Vec<PathBuf> {
-    let lines = text.split(|byte| *byte == b'\n').skip(1);
-    lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    let values = serde_json::Deserializer::from_slice(text).into_iter::<serde_json::Value>();
+    let texts = values.map_while(Result::ok).skip(1);
+    texts.filter_map(|value| serde_json::from_value(value).ok()).collect()
 }

@@ -35,6 +35,11 @@ impl CheckError {
         }
     }
 
+    /// True if the command ran and said no; else something else is wrong than what was deployed.
+    pub fn is_verdict(&self) -> bool {
+        matches!(self, Self::Command(CommandError::Failed { .. } | CommandError::TimedOut { .. }))
+    }
+
     /// The next step, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -176,8 +176,11 @@ impl Session {
     ) -> Result<Report> {
         self.try_switch(project, kind, items, fresh, about, events).inspect_err(|error| {
             // Links may still lead to them, or a mark on them says what failed.
-            let is_used =
-                matches!(error, RolloutError::Activate(ActivateError::Stuck(_)) | RolloutError::After { .. });
+            let is_used = match error {
+                RolloutError::Activate(error) => matches!(error, ActivateError::Stuck(_)),
+                RolloutError::After { source, .. } => source.is_verdict(),
+                _ => false,
+            };
             if !is_used {
                 stage::withdraw(fresh);
             }
@@ -265,7 +268,8 @@ impl Session {
             Some(Failure { target, source }) if !events.is_interrupted() => {
                 // What failed is the command; without its marks the versions are only tried again.
                 let reason = format!("`after` of target `{target}`: {}", source.in_short());
-                let _ = self.give_up(activated.rollout(), fresh, &reason);
+                let blamed = if source.is_verdict() { fresh } else { &[] };
+                let _ = self.give_up(activated.rollout(), blamed, &reason);
                 RolloutError::After { again: run_again(Some(&target)), target, source }
             }
             failure => {

@@ -1,7 +1,7 @@
 //! Where trials are run: a root that is put back as it was before each, and what is looked at.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -235,8 +235,11 @@ fn list(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
         } else {
             let text = fs::read_to_string(entry.path()).unwrap();
             let text = match serde_json::from_str::<serde_json::Value>(&text) {
-                Ok(mut record) if path.ends_with(".json") => {
-                    record.as_object_mut().unwrap().remove("created_at");
+                Ok(mut record) if record.is_object() => {
+                    // When it was made, and with which files of others it was shared.
+                    let fields = record.as_object_mut().unwrap();
+                    fields.remove("created_at");
+                    fields.remove("mtimes");
                     record.to_string()
                 }
                 _ => text,
@@ -261,7 +264,7 @@ fn history(path: &Path) -> String {
         fields.remove("number");
         fields.remove("time");
         if !fields.contains_key("undone") {
-            rollouts += &format!("{rollout}\n");
+            let _ = writeln!(rollouts, "{rollout}");
         }
     }
     rollouts

@@ -188,7 +188,8 @@ fn attempt(bench: &Bench<'_>, scenario: &Scenario<'_>, known: &Known, trial: &Tr
         Some(0) => {}
         Some(1 | 3) => {
             // An undoing that fails too is told.
-            if !is_old && !(trial.lasting && run.says("undoing it failed as well")) {
+            let is_told = trial.lasting && run.says("undoing it failed as well");
+            if !is_old && !is_told {
                 return failed("failure, and not old everywhere");
             }
             let (_, text) = ERRORS.into_iter().find(|(name, _)| *name == trial.what).unwrap_or_default();
