@@ -3,13 +3,14 @@
 //! The kernel drops the lock when its holder ends, however it ends: a lock is never stale, and whoever does not
 //! hold it cannot release it. The file's content only names the holder for the others.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Dir, DiskError, LogFile, Shown};
+use crate::version::VERSIONS;
 
 /// A held lock; dropping it releases it.
 #[derive(Debug)]
@@ -146,10 +147,18 @@ impl Lock {
             && LogFile::open(meta, LOCK).and_then(|file| file.try_lock()).unwrap_or(false)
     }
 
-    /// The `versions/` folders that a holder who did not end well worked in. While there are any, [`Lock::sign`] is to
-    /// be called when they are swept.
-    pub fn abandoned(&self) -> &[PathBuf] {
-        &self.abandoned
+    /// True if a holder did not end well: [`Lock::sign`] is to be called when what it left is swept.
+    pub fn is_unsigned(&self) -> bool {
+        !self.abandoned.is_empty()
+    }
+
+    /// The `versions/` folders below `root` that a holder who did not end well worked in. Others are swept by whoever
+    /// deploys there: anybody who may write the file may have named them.
+    pub fn abandoned(&self, root: &Path) -> Vec<PathBuf> {
+        let is_plain = |path: &Path| path.components().all(|part| part != Component::ParentDir);
+        let is_inside =
+            |path: &&PathBuf| path.starts_with(root) && path.ends_with(VERSIONS) && is_plain(path);
+        self.abandoned.iter().filter(is_inside).cloned().collect()
     }
 
     /// Writes down who holds the lock: a courtesy, for which a full disk has no room.

@@ -105,8 +105,8 @@ impl Session {
         let staging = format!("r{}-{}", history.next_number(), std::process::id());
         let (root, claimed, swept) = (root.clone(), HashMap::new(), HashSet::new());
         let mut session = Self { root, meta, history, recovered, lock, claimed, swept, staging };
-        if !session.lock.abandoned().is_empty() {
-            for path in session.lock.abandoned().to_vec() {
+        if session.lock.is_unsigned() {
+            for path in session.lock.abandoned(session.root.path()) {
                 match Dir::open(&path) {
                     Ok(versions) => session.claim_folder(path, &versions, events).map(drop)?,
                     Err(error) if error.is_not_found() => {}
