@@ -78,17 +78,17 @@ fn a_deploy_over_files_of_others() {
     let sandbox = Sandbox::new();
     let scenario = Scenario {
         name: "adopt",
-        repo: project(&sandbox),
+        repo: together(&sandbox),
         before: |bench| {
-            for folder in ["bin", "lib/tool"] {
+            for folder in ["bin", "page"] {
                 fs::create_dir_all(bench.root().join(folder)).unwrap();
             }
-            fs::write(bench.root().join("bin/a"), "somebody's").unwrap();
-            fs::write(bench.root().join("lib/tool/theirs"), "somebody's").unwrap();
+            fs::write(bench.root().join("bin/0"), "somebody's").unwrap();
+            fs::write(bench.root().join("page/theirs"), "somebody's").unwrap();
         },
-        command: &["-y"],
+        command: &["--rev", "v1", "-y"],
         settle: None,
-        destinations: DESTINATIONS,
+        destinations: TOGETHER,
     };
     assert_survives(&sandbox, &scenario);
 }
