@@ -147,8 +147,7 @@ fn remake(
     events: &dyn Events,
 ) -> Result<()> {
     let (destination, name) = (&verified.installed.destination, &verified.stored.name);
-    let is_its_own = |record: &&Record| record.version == name.to_string();
-    let record = verified.stored.record.as_ref().filter(is_its_own).ok_or(RepairError::NoRecord)?;
+    let record = verified.stored.record.as_ref().ok_or(RepairError::NoRecord)?;
     if record.recipe.uncommitted {
         return Err(RepairError::Uncommitted.into());
     }

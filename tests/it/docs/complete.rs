@@ -188,6 +188,42 @@ fn every_dependency_is_described_with_its_licence() {
     }
 }
 
+/// The page of promises names tests: modules below `tests/it`, and functions in them.
+#[test]
+fn tests_that_show_what_is_promised_are_there() {
+    let name = Regex::new(r"`([a-z_]+(?:::[a-z_0-9]+)+)`|`([a-z]+)`").unwrap();
+    let page = read("docs/promises.md");
+    let shown_by = Regex::new(r"(?s)- Shown by: (.*?)\n(?:- |\n)").unwrap();
+    let mut missing = Vec::new();
+    let mut found = 0;
+    for shown in shown_by.captures_iter(&page) {
+        for captures in name.captures_iter(&shown[1]) {
+            let name = captures.get(1).or(captures.get(2)).unwrap().as_str();
+            found += 1;
+            if !is_test(name) {
+                missing.push(name.to_owned());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/promises.md names tests that are not there: {missing:?}");
+    let promises = page.matches("\n- Rests on:").count();
+    assert!(promises <= page.matches("\n- Shown by:").count() && promises < found, "promises without tests");
+}
+
+/// True if `name` is a module of the integration tests, or a test in one.
+fn is_test(name: &str) -> bool {
+    let file = |name: &str| {
+        let path = path("tests/it").join(name.replace("::", "/"));
+        [path.with_extension("rs"), path.join("mod.rs")].into_iter().find(|path| path.is_file())
+    };
+    let Some((module, test)) = name.rsplit_once("::") else { return file(name).is_some() };
+    let is_in = |path: PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        text.contains(&format!("#[test]\nfn {test}()"))
+    };
+    file(name).is_some() || file(module).is_some_and(is_in)
+}
+
 #[test]
 fn the_commands_that_set_up_are_those_that_are_tested() {
     let readme = read("README.md");

@@ -1,6 +1,7 @@
 //! What is made to fail.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::bench::Bench;
 use super::{Scenario, assert_survives};
@@ -259,4 +260,54 @@ fn a_prune() {
         destinations: DESTINATIONS,
     };
     assert_survives(&sandbox, &scenario);
+}
+
+/// A repair that is cut off is begun again; that it was begun may be missing in the history.
+#[test]
+fn a_repair() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "repair",
+        repo: project(&sandbox),
+        before: deploy_three,
+        command: &["verify", "--repair"],
+        settle: None,
+        destinations: DESTINATIONS,
+    };
+    let bench = Bench::new(&sandbox, &scenario, 0);
+    deploy_three(&bench);
+    let whole = bench.seen(DESTINATIONS);
+    let file = fs::canonicalize(bench.root().join("lib/tool/changing")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&file, "damaged").unwrap();
+    bench.keep();
+    let damaged = bench.seen(DESTINATIONS);
+    assert_ne!(whole, damaged);
+    bench.run(scenario.command, None).assert_code(0);
+    let acts = bench.acts();
+    let mut trials = 0;
+    for number in 1..=acts.len() {
+        for what in ["EIO", "ENOSPC", "EACCES", "KILL", "EIO:half", "KILL:half"] {
+            if what.ends_with("half") && !acts[number - 1].is_write() {
+                continue;
+            }
+            trials += 1;
+            bench.reset();
+            let run = bench.run(scenario.command, Some(&format!("{number}:{what}")));
+            let said = format!("{number}:{what}: {}\n{run}", acts[number - 1]);
+            let seen = bench.seen(DESTINATIONS);
+            assert!(seen == whole || seen == damaged, "{said}");
+            match run.code {
+                None if what.starts_with("KILL") => {}
+                Some(0) => assert_eq!(seen, whole, "{said}"),
+                Some(1 | 3 | 4) => {}
+                _ => panic!("{said}"),
+            }
+            bench.run(scenario.command, None).assert_code(0);
+            assert_eq!(bench.seen(DESTINATIONS), whole, "{said}");
+            bench.run(&["verify", "--all"], None).assert_code(0);
+            assert!(!bench.has_leftovers(), "{said}");
+        }
+    }
+    eprintln!("repair: {} acts, {trials} trials", acts.len());
 }

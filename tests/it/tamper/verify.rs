@@ -183,7 +183,7 @@ fn a_record_is_held_against_git_and_against_its_version() {
     not_repaired();
     let older = sandbox.root().join(format!("bin/versions/.{}.json", repo.version("lib", "HEAD~1")));
     fs::copy(older, &record).unwrap();
-    found(".  its record is another version's");
+    found(".  its record is damaged");
     not_repaired();
     change("040000", "160000");
     found(".  its record was changed");
