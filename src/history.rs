@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Rollout {
     pub by: String,
     /// What it did.
     pub kind: Kind,
+    /// Where the root stood then: what was below it moves with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
     /// What started it, if it was no person: `hook post-merge`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
@@ -99,7 +103,8 @@ pub struct History {
 }
 
 impl History {
-    /// Reads the whole log of the root whose own folder is `meta`.
+    /// Reads the whole log of the root whose own folder is `meta`. Destinations in a root that was moved or copied are
+    /// those below it where it stands now; what lay outside of it then belongs to the root that it was.
     ///
     /// # Errors
     /// When the file is there and cannot be read.
@@ -110,6 +115,7 @@ impl History {
             Err(error) => return Err(error),
         };
         let mut history = Self::default();
+        let mut place = Place::of(meta);
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         for number in 1.. {
@@ -123,7 +129,7 @@ impl History {
                 break;
             }
             match serde_json::from_slice(&line) {
-                Ok(rollout) => history.rollouts.push(rollout),
+                Ok(rollout) => history.rollouts.push(place.as_here(rollout)),
                 Err(_) if line.trim_ascii().is_empty() => {}
                 // A line that a newer release or another program wrote is counted and passed over.
                 Err(_) => history.damaged.push(number),
@@ -206,6 +212,48 @@ fn activations<'h>(rollouts: impl Iterator<Item = &'h Rollout>) -> HashMap<&'h s
     stacks
 }
 
+/// Where the root stands whose own folder is `meta`: the folder that holds it.
+pub fn place(meta: &Dir) -> Option<String> {
+    Some(meta.path().parent()?.to_str()?.to_owned())
+}
+
+/// Where a root stands now, and where it stood.
+struct Place {
+    here: Option<String>,
+    /// Whether another place is this one by another path.
+    known: HashMap<String, bool>,
+}
+
+impl Place {
+    fn of(meta: &Dir) -> Self {
+        Self { here: place(meta), known: HashMap::new() }
+    }
+
+    fn as_here(&mut self, mut rollout: Rollout) -> Rollout {
+        let (Some(here), Some(then)) = (&self.here, rollout.root.take()) else { return rollout };
+        rollout.root = Some(here.clone());
+        if then == *here {
+            return rollout;
+        }
+        let is_here = *self.known.entry(then.clone()).or_insert_with(|| is_one_folder(&then, here));
+        rollout.items.retain_mut(|change| {
+            let below = Path::new(&change.destination).strip_prefix(&then).ok().and_then(Path::to_str);
+            match below.map(|below| format!("{}/{below}", here.trim_end_matches('/'))) {
+                Some(moved) => change.destination = moved,
+                None => return is_here,
+            }
+            true
+        });
+        rollout
+    }
+}
+
+/// True if both paths lead to one folder.
+fn is_one_folder(one: &str, other: &str) -> bool {
+    let id = |path: &str| Dir::open(Path::new(path)).and_then(|dir| dir.inode()).ok();
+    id(one).is_some_and(|one| id(other) == Some(one))
+}
+
 /// One activation of a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activation {
@@ -245,6 +293,7 @@ mod tests {
             time: String::new(),
             by: String::new(),
             kind: if back > 0 { Kind::Rollback } else { Kind::Deploy },
+            root: None,
             trigger: None,
             why: None,
             origin: None,

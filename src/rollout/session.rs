@@ -288,6 +288,7 @@ impl Session {
             time: me.since,
             by: format!("{}@{}", me.user, me.host),
             kind,
+            root: history::place(&self.meta),
             trigger: about.trigger.clone(),
             why: about.why.clone(),
             origin: about.origin.clone(),

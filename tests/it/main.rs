@@ -23,6 +23,7 @@ mod itself;
 mod least_power;
 mod log_file;
 mod manual;
+mod moved;
 mod power;
 mod sandbox;
 mod signed;
