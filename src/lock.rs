@@ -46,7 +46,7 @@ impl Holder {
         let uid = rustix::process::getuid().as_raw();
         Self {
             pid: std::process::id(),
-            user: name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(|| format!("uid {uid}")),
+            user: name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(|| disk::user_name(uid)),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             command: command.to_owned(),
             since: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),

@@ -32,7 +32,7 @@ impl Dir {
     }
 
     /// Opens the directory at `path`. Of links on the way only those are followed that nobody else could have put
-    /// there: see [`walk`].
+    /// there: see `disk::walk`.
     ///
     /// # Errors
     /// When it is not there, is no directory or may not be read, or a link of somebody else is on the way.
@@ -80,7 +80,7 @@ impl Dir {
         self.path.join(name)
     }
 
-    /// Makes a directory with the permissions that the umask allows, or its group has: see [`super::new`].
+    /// Makes a directory with the permissions that the umask allows, or its group has: see `disk::new`.
     ///
     /// # Errors
     /// When something of that name exists or the directory may not be written.

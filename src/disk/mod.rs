@@ -3,7 +3,7 @@
 //!
 //! Two rules hold here. Every error names the path and the act. And everything happens relative to an
 //! open directory handle ([`Dir`]) without following symbolic links, so that nobody who can rename a
-//! folder on the way can redirect a write. How a path is opened in the first place is told in [`walk`].
+//! folder on the way can redirect a write. How a path is opened in the first place is told in `walk`.
 
 mod dir;
 mod file;

@@ -33,7 +33,7 @@ pub(super) fn next_name(name: &Path) -> PathBuf {
     PathBuf::from(next)
 }
 
-/// True for the names that [`temporary_name`] and [`next_name`] make: `.<name>.<process>-<serial>.tmp`.
+/// True for the names that [`temporary_name`] and `next_name` make: `.<name>.<process>-<serial>.tmp`.
 pub fn is_temporary(name: &Path) -> bool {
     let inner = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(".tmp"));
     inner.and_then(|inner| inner.rsplit_once('.')).is_some_and(|(_, number)| is_own_number(number))

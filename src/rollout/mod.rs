@@ -17,6 +17,7 @@ mod session;
 mod suggest;
 mod unattended;
 mod verify;
+mod work;
 
 use std::path::PathBuf;
 use std::time::Duration;

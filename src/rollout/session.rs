@@ -4,20 +4,19 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::after::{After, Failure};
+use super::work::{Work, groups};
 use super::{Events, Report, Result, RolloutError};
-use crate::activate::{
-    ActivateError, Activated, Activation, Mark, Recovered, Removal, Swap, activate, is_pending, recover,
-};
+use crate::activate::{ActivateError, Activated, Activation, Recovered, activate, is_pending, recover};
 use crate::causes::chain;
 use crate::disk::{Dir, Replacements, user_name};
 use crate::history::{self, Change, History, Rollout};
 use crate::lock::{Holder, Lock, LockError, Patience};
-use crate::plan::{Action, Item, Kind};
+use crate::plan::{Item, Kind};
 use crate::project::Project;
 use crate::root::{Root, bump_epoch};
 use crate::signature::Signature;
 use crate::stage::{self, CompleteVersion};
-use crate::version::{Destination, Record, VersionName};
+use crate::version::{Destination, Record};
 
 /// Number of a folder and of the filesystem it is on.
 pub(super) type FolderId = (u64, u64);
@@ -329,118 +328,4 @@ impl Drop for Session {
 /// How long a run waits for the lock of another one, and what ends that.
 fn patience(events: &dyn Events) -> Patience<'_> {
     Patience { limit: events.lock_wait(), is_over: Box::new(|| events.is_interrupted()) }
-}
-
-/// The group of each destination that flips with others.
-fn groups(swaps: &[Swap], items: &[Item], about: &Switch) -> Result<BTreeMap<Destination, String>> {
-    let swapped: HashSet<&Destination> = swaps.iter().map(Swap::destination).collect();
-    let mut groups = BTreeMap::new();
-    for item in items.iter().filter(|item| swapped.contains(&item.destination)) {
-        let group = match about.groups.get(&item.target) {
-            Some(asked) => asked.clone(),
-            None => item.destination.group()?,
-        };
-        if let Some(group) = group {
-            groups.insert(item.destination.clone(), group);
-        }
-    }
-    Ok(groups)
-}
-
-/// What a plan's items mean for links, records and disk.
-#[derive(Default)]
-struct Work {
-    swaps: Vec<Swap>,
-    marks: Vec<Mark>,
-    adopted: Vec<Destination>,
-    removals: Vec<Removal>,
-    changes: Vec<Change>,
-}
-
-impl Work {
-    fn of(items: &[Item], fresh: &[CompleteVersion], version_only: bool) -> Result<Self> {
-        let mut work = Self::default();
-        let fresh: HashMap<&Destination, &CompleteVersion> =
-            fresh.iter().map(|version| (version.destination(), version)).collect();
-        for item in items {
-            work.add(item, &fresh, version_only)?;
-        }
-        Ok(work)
-    }
-
-    fn add(
-        &mut self,
-        item: &Item,
-        fresh: &HashMap<&Destination, &CompleteVersion>,
-        version_only: bool,
-    ) -> Result<()> {
-        let destination = &item.destination;
-        let mut change = Change {
-            target: item.target.clone(),
-            destination: destination.as_str().to_owned(),
-            from: item.from.as_ref().map(ToString::to_string),
-            to: None,
-            inactive: false,
-            back: 0,
-            removed: Vec::new(),
-        };
-        match &item.action {
-            Action::Refuse(_) => return Err(RolloutError::Refused(vec![item.clone()])),
-            Action::Unchanged { .. } | Action::Skip { .. } => return Ok(()),
-            Action::Create { .. } | Action::Relink { .. } if version_only => {
-                change.inactive = true;
-                change.to.clone_from(&change.from);
-            }
-            Action::Create { name, adopt } => {
-                change.to = Some(name.to_string());
-                match fresh.get(destination) {
-                    Some(version) => self.swaps.push(Swap::To((*version).clone())),
-                    None => self.swaps.push(Swap::To(CompleteVersion::existing(destination, name)?)),
-                }
-                if *adopt {
-                    self.adopted.push(destination.clone());
-                }
-            }
-            Action::Relink { to, adopt, clear_mark, mark_bad, back } => {
-                change.to = Some(to.to_string());
-                change.back = *back;
-                self.swaps.push(Swap::To(CompleteVersion::existing(destination, to)?));
-                if *adopt {
-                    self.adopted.push(destination.clone());
-                }
-                let mark = |version: &VersionName, bad| Mark {
-                    destination: destination.path().to_owned(),
-                    version: version.to_string(),
-                    bad,
-                };
-                if *clear_mark {
-                    self.marks.push(mark(to, None));
-                }
-                if let (Some(reason), Some(from)) = (mark_bad, &item.from) {
-                    self.marks.push(mark(from, Some(reason.clone())));
-                }
-            }
-            Action::Repair { version } => {
-                // The link stays; what is said of it is written anew.
-                if item.from.as_ref() == Some(version) {
-                    self.swaps.push(Swap::To(CompleteVersion::existing(destination, version)?));
-                }
-                change.inactive = true;
-                change.to.clone_from(&change.from);
-            }
-            Action::Remove { versions, unlink } => {
-                change.inactive = !unlink;
-                change.removed = versions.iter().map(ToString::to_string).collect();
-                if *unlink {
-                    self.swaps.push(Swap::Remove(destination.clone()));
-                } else {
-                    change.to.clone_from(&change.from);
-                }
-                let destination = destination.path().to_owned();
-                self.removals.push(Removal { destination, versions: change.removed.clone(), made: None });
-            }
-        }
-        self.changes.push(change);
-        Ok(())
-    }
 }
