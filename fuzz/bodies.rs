@@ -6,7 +6,8 @@ use std::error::Error;
 use std::path::Path;
 
 use git_dist::environment::{Context, Environment, EnvironmentFile, Files};
-use git_dist::manifest::Manifest;
+use git_dist::history::History;
+use git_dist::manifest::{Manifest, Pattern};
 use git_dist::source::HashKind;
 use git_dist::source::git::tree_id;
 use git_dist::version::{DistInfo, FileListing, Record, VersionName};
@@ -14,12 +15,14 @@ use git_dist::version::{DistInfo, FileListing, Record, VersionName};
 type Body = fn(&[u8]);
 
 /// Every body by the name of its corpus.
-pub(crate) const BODIES: [(&str, Body); 5] = [
+pub(crate) const BODIES: [(&str, Body); 7] = [
     ("manifest", manifest),
     ("environment", environment),
     ("version", version),
     ("listing", listing),
     ("record", record),
+    ("pattern", pattern),
+    ("history", history),
 ];
 
 /// A manifest is read, or refused with a message of bounded length.
@@ -81,4 +84,39 @@ pub(crate) fn record(bytes: &[u8]) {
     assert_eq!(serde_json::from_slice::<Record>(&record.to_bytes()).unwrap(), record);
     let info = DistInfo::new(&record, None).to_text();
     assert_eq!(info.lines().count(), 11, "{info}");
+}
+
+/// A pattern compiles or is refused, has a group for every wildcard, and what is escaped matches itself alone.
+pub(crate) fn pattern(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let pattern = Pattern::parse(text);
+    if let Ok(regex) = pattern.to_regex() {
+        assert_eq!(regex.captures_len(), pattern.captures() + 1, "{text:?}");
+        if pattern.is_literal() {
+            assert!(regex.is_match(pattern.literal_prefix().as_bytes()), "{text:?}");
+        }
+    }
+    let escaped = Pattern::parse(&Pattern::escape(text));
+    if let Ok(regex) = escaped.to_regex() {
+        let names = text.split('/').filter(|name| !matches!(*name, "" | "."));
+        let path = names.collect::<Vec<_>>().join("/");
+        let is_plain = path.split('/').all(|name| name != "**");
+        assert!(!is_plain || regex.is_match(path.as_bytes()), "{text:?}");
+        assert!(!regex.is_match(format!("{path}x").as_bytes()), "{text:?}");
+    }
+}
+
+/// A history is read line by line: what is whole counts, in its order, and nothing of it leads out of the arithmetic.
+pub(crate) fn history(bytes: &[u8]) {
+    let whole = bytes.iter().filter(|byte| **byte == b'\n').count();
+    let history = History::parse(bytes, Some("/here".to_owned())).unwrap();
+    assert!(history.rollouts.len() + history.damaged.len() <= whole);
+    for (destination, activations) in history.activations() {
+        assert!(
+            activations.iter().all(|activation| !activation.version.is_empty() || !destination.is_empty())
+        );
+    }
+    let next = history.next_number();
+    assert!(history.rollouts.last().is_none_or(|last| last.number <= next));
+    let _ = history.until(next / 2).activations();
 }

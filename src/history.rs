@@ -4,7 +4,7 @@
 //! was reported as done.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -103,27 +103,36 @@ pub struct History {
 }
 
 impl History {
-    /// Reads the whole log of the root whose own folder is `meta`. Destinations in a root that was moved or copied are
-    /// those below it where it stands now; what lay outside of it then belongs to the root that it was.
+    /// Reads the whole log of the root whose own folder is `meta`.
     ///
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn read(meta: &Dir) -> disk::Result<Self> {
-        let file = match meta.open_file(HISTORY) {
-            Ok(file) => file,
-            Err(error) if error.is_not_found() => return Ok(Self::default()),
-            Err(error) => return Err(error),
-        };
+        match meta.open_file(HISTORY) {
+            Ok(file) => Self::parse(BufReader::new(file), place(meta)).map_err(|source| disk::DiskError {
+                act: "read",
+                path: meta.join(HISTORY),
+                source,
+            }),
+            Err(error) if error.is_not_found() => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the whole log of a root that stands at `here`. Destinations in a root that was moved or copied are those
+    /// below it where it stands now; what lay outside of it then belongs to the root that it was.
+    ///
+    /// # Errors
+    /// When `log` cannot be read, or a line of it is no line.
+    pub fn parse(mut log: impl BufRead, here: Option<String>) -> io::Result<Self> {
         let mut history = Self::default();
-        let mut place = Place::of(meta);
-        let mut reader = BufReader::new(file);
+        let mut place = Place { here, known: HashMap::new() };
         let mut line = Vec::new();
         for number in 1.. {
             line.clear();
-            let failed = |source| disk::DiskError { act: "read", path: meta.join(HISTORY), source };
-            reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut line).map_err(failed)?;
+            log.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut line)?;
             if line.len() as u64 == LINE_LIMIT {
-                return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
+                return Err(io::ErrorKind::FileTooLarge.into());
             }
             if line.last() != Some(&b'\n') {
                 break;
@@ -225,10 +234,6 @@ struct Place {
 }
 
 impl Place {
-    fn of(meta: &Dir) -> Self {
-        Self { here: place(meta), known: HashMap::new() }
-    }
-
     fn as_here(&mut self, mut rollout: Rollout) -> Rollout {
         let (Some(here), Some(then)) = (&self.here, rollout.root.take()) else { return rollout };
         rollout.root = Some(here.clone());

@@ -19,7 +19,7 @@ fn every_corpus_is_run() {
             let whole = fs::read(entry).unwrap();
             (0..=whole.len()).for_each(|end| body(&whole[..end]));
             let edits = prop::collection::vec((any::<Index>(), any::<u8>()), 1..6);
-            proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(edits in edits)| {
+            proptest!(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() }, |(edits in edits)| {
                 let mut bytes = whole.clone();
                 for (at, byte) in &edits {
                     bytes[at.index(whole.len())] = *byte;
