@@ -11,7 +11,9 @@ use super::spelling::asked;
 use crate::manifest::Settings;
 use crate::plan::{Action, Asked, Back, Item, Plan};
 use crate::project::Project;
-use crate::rollout::{Choice, Chosen, Manner, Report, RolloutError, carry_out, plan_choice, refusal, select};
+use crate::rollout::{
+    Choice, Chosen, Manner, Report, RolloutError, carry_out, look_over, plan_choice, refusal, select,
+};
 
 pub(super) fn rollback(context: &Context<'_>, arguments: &Rollback) -> Result<u8, CliError> {
     let usage = |message: String, hint: Option<&str>| {
@@ -64,11 +66,12 @@ fn choose_in(
     }
     let (root, mut inventory) = context.inventory(project)?;
     let selected = select(&inventory, targets, choice)?;
-    let Chosen { plan, left } = plan_choice(&mut inventory, &selected, choice, manner)?;
+    let Chosen { mut plan, left } = plan_choice(&mut inventory, &selected, choice, manner)?;
     for item in &left {
         printer.warn(format!("left as it is: {}", refusal(item)), None);
     }
     if context.global.dry_run {
+        look_over(&mut plan, manner)?;
         if printer.is_json() {
             printer.json(&json::plan(plan.kind.word(), None, &plan.items, &[]))?;
         } else {

@@ -113,7 +113,8 @@ pub struct Manner<'w> {
     pub force: bool,
 }
 
-/// Plans `choice` for the destinations `selected` of `inventory`. What would be activated is looked at.
+/// Plans `choice` for the destinations `selected` of `inventory`. What would be activated is looked at when it is carried
+/// out, or by [`look_over`].
 ///
 /// # Errors
 /// When a folder or record cannot be read.
@@ -149,10 +150,15 @@ pub fn plan_choice(
     let mut plan = Plan { kind: choice.kind(), items: items.collect() };
     let passes_over = selected.len() > 1 && choice.passes_over() && plan.is_change();
     let left = if passes_over { plan.take_refused() } else { Vec::new() };
-    if !manner.force {
-        plan.items.iter_mut().try_for_each(refuse_damaged)?;
-    }
     Ok(Chosen { plan, left })
+}
+
+/// Refuses what `plan` would activate and is damaged, unless that is meant.
+///
+/// # Errors
+/// When a `versions/` folder cannot be read.
+pub fn look_over(plan: &mut Plan, manner: Manner<'_>) -> Result<()> {
+    if manner.force { Ok(()) } else { plan.items.iter_mut().try_for_each(refuse_damaged) }
 }
 
 fn decide(
@@ -223,7 +229,8 @@ pub fn carry_out(
     }
     let session = Session::begin(root, choice.kind(), events)?;
     inventory.renew(session.history.clone());
-    let Chosen { plan, .. } = plan_choice(inventory, selected, choice, manner)?;
+    let Chosen { mut plan, .. } = plan_choice(inventory, selected, choice, manner)?;
+    look_over(&mut plan, manner)?;
     let refused = plan.refused();
     if !refused.is_empty() {
         return Err(RolloutError::Refused(refused));

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use admission::{Admitted, Demand, admit};
-pub use back::{Choice, Chosen, Manner, carry_out, plan_choice, select};
+pub use back::{Choice, Chosen, Manner, carry_out, look_over, plan_choice, select};
 pub use commands::{CheckError, commands_of};
 pub use confine::OutsideError;
 pub use deploy::{DeployRequest, Prepared, plan_deploy};

@@ -133,7 +133,7 @@ fn compare_files(root: &Dir, listing: &FileListing, comparison: Comparison<'_>, 
     let all = Mutex::new(checked);
     on_every_core(batches.len(), || {
         while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let seen: Vec<Seen> = batch.iter().map(|file| comparison.below(root, file)).collect();
+            let seen = comparison.below(root, batch);
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
             batch.iter().zip(seen).for_each(|(file, seen)| all.add(file, seen));
         }
