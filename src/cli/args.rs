@@ -139,8 +139,8 @@ pub(super) struct Deploy {
     /// Path of the manifest in the repository
     #[arg(long, value_name = "PATH")]
     pub(super) manifest: Option<String>,
-    /// Deploy what would be refused: an older or foreign revision, a version marked bad; never what is not signed where
-    /// signatures are asked for
+    /// Deploy what would be refused: an older or foreign revision, a version marked bad or damaged; never what is not signed
+    /// where signatures are asked for
     #[arg(short, long)]
     pub(super) force: bool,
     /// Move what stands at a destination aside

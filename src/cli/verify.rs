@@ -70,7 +70,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &Verify) -> Result<u8, CliEr
     if !printer.is_json() {
         super::deploy::show_items(printer, &report)?;
     }
-    let exported = damaged.iter().filter(|verified| verified.is_damaged).count() - failures.len();
+    let failed = failures.iter().filter(|(verified, _)| verified.is_damaged).count();
+    let exported = damaged.iter().filter(|verified| verified.is_damaged).count() - failed;
     if exported > 0 {
         printer.talk(format!("exported {} again", counted(exported, "version")));
     }
