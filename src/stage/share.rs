@@ -22,11 +22,10 @@ pub enum Sharing {
     Copy,
 }
 
-/// What the filesystem turned out not to do, so that it is not asked for every file.
+/// Whether a filesystem turned out not to clone, so that no file is made there in vain for each one that is shared.
 #[derive(Debug, Default)]
-pub(super) struct Refused {
-    clone: AtomicBool,
-    link: AtomicBool,
+pub(super) struct Clones {
+    refused: AtomicBool,
 }
 
 /// A file of an earlier version that may be shared.
@@ -46,7 +45,7 @@ pub(super) struct Shareable<'p> {
 /// Returns the file's modification time if it was shared.
 pub(super) fn share(
     sharing: Sharing,
-    refused: &Refused,
+    clones: &Clones,
     from: &Dir,
     to: &Dir,
     name: &Path,
@@ -57,26 +56,22 @@ pub(super) fn share(
         return Ok(None);
     }
     let mode = wanted.mode;
-    if matches!(sharing, Sharing::Auto | Sharing::Reflink) && !refused.clone.load(Ordering::Relaxed) {
+    if matches!(sharing, Sharing::Auto | Sharing::Reflink) && !clones.refused.load(Ordering::Relaxed) {
         let source = from.open_file(name)?;
         let mut file = to.create_file(name, permissions(mode, false))?;
         if file.clone_from(&source) {
             file.set_mtime(stat.mtime)?;
             return Ok(Some(stat.mtime));
         }
-        refused.clone.store(true, Ordering::Relaxed);
+        clones.refused.store(true, Ordering::Relaxed);
         drop(file);
         to.remove(name)?;
     }
-    if matches!(sharing, Sharing::Auto | Sharing::Hardlink) && !refused.link.load(Ordering::Relaxed) {
+    if matches!(sharing, Sharing::Auto | Sharing::Hardlink) {
         match to.hard_link(from, name, name) {
             Ok(()) => return Ok(Some(stat.mtime)),
-            Err(error) if disk::cannot_share(&error) => {
-                // One file may have too many links while the next has not; anything else is for good.
-                if error.source.raw_os_error() != Some(rustix::io::Errno::MLINK.raw_os_error()) {
-                    refused.link.store(true, Ordering::Relaxed);
-                }
-            }
+            // That may be so for this file only: too many links, another owner, something that is mounted there.
+            Err(error) if disk::cannot_share(&error) => {}
             Err(error) => return Err(error),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bstr::{BStr, ByteSlice as _};
 
-use super::share::{Refused, Shareable, Sharing, permissions, share};
+use super::share::{Clones, Shareable, Sharing, permissions, share};
 use super::{Previous, Progress, StageError};
 use crate::command::with_stoppable_programs;
 use crate::disk::{Dir, on_disk};
@@ -73,16 +73,16 @@ pub(super) fn write(
     progress: &dyn Progress,
 ) -> Result<Vec<Vec<Written>>, StageError> {
     let known: Vec<Known> = outputs.iter().map(Known::new).collect();
-    let mut run = Run { outputs, roots: Vec::new(), known, contents, progress };
+    let devices: Vec<u64> = outputs.iter().map(|output| output.dir.device()).collect::<Result<_, _>>()?;
+    let clones = devices.iter().map(|device| (*device, Clones::default())).collect();
+    let mut run = Run { outputs, roots: Vec::new(), known, devices, clones, contents, progress };
     let batches = batches(outputs);
     run.check_space(&batches)?;
     for output in outputs {
         run.roots.push(make_directories(output)?);
     }
     progress.start(outputs.iter().map(|output| output.entries.len() as u64).sum());
-    let refused = Refused::default();
-    let written =
-        run.for_each(&batches, |batch, reader, written| run.write_batch(batch, reader, &refused, written));
+    let written = run.for_each(&batches, |batch, reader, written| run.write_batch(batch, reader, written));
     progress.finish();
     let mut by_output: Vec<Vec<Written>> = outputs.iter().map(|_| Vec::new()).collect();
     for (output, written) in written? {
@@ -177,6 +177,10 @@ struct Run<'r> {
     /// For each output that is a directory, its handle.
     roots: Vec<Option<Dir>>,
     known: Vec<Known>,
+    /// For each output, the filesystem it is on.
+    devices: Vec<u64>,
+    /// What is known of each filesystem.
+    clones: BTreeMap<u64, Clones>,
     contents: &'r [&'r dyn Contents],
     progress: &'r dyn Progress,
 }
@@ -198,7 +202,7 @@ impl Run<'_> {
         let mut needed: BTreeMap<u64, (u64, &Dir)> = BTreeMap::new();
         for (output, size) in sizes {
             let dir = self.outputs[output].dir;
-            let sum = &mut needed.entry(dir.device()?).or_insert((0, dir)).0;
+            let sum = &mut needed.entry(self.devices[output]).or_insert((0, dir)).0;
             *sum = sum.saturating_add(size);
         }
         for (needed, dir) in needed.into_values() {
@@ -256,7 +260,6 @@ impl Run<'_> {
         &self,
         batch: &Batch<'_>,
         reader: &mut dyn Reader,
-        refused: &Refused,
         written: &mut Vec<(usize, Written)>,
     ) -> Result<(), StageError> {
         let output = &self.outputs[batch.output];
@@ -278,7 +281,7 @@ impl Run<'_> {
                 Some(_) => on_disk(split(entry.path.as_bstr()).1).to_owned(),
             };
             let from = from.as_ref().filter(|_| known.holds(index));
-            let file = self.write_one(batch.output, reader, refused, (from, to), &name, entry)?;
+            let file = self.write_one(batch.output, reader, (from, to), &name, entry)?;
             bytes += file.size;
             written.push((batch.output, file));
         }
@@ -291,7 +294,6 @@ impl Run<'_> {
         &self,
         index: usize,
         reader: &mut dyn Reader,
-        refused: &Refused,
         (from, to): (Option<&Dir>, &Dir),
         name: &Path,
         entry: &Entry,
@@ -305,7 +307,8 @@ impl Run<'_> {
         if let Some((from, (previous, _))) = from.zip(output.previous) {
             let size = reader.size(output.root, entry)?;
             let wanted = Shareable { mode: entry.mode, id: entry.id, size, previous };
-            if let Some(mtime) = share(output.sharing, refused, from, to, name, &wanted)? {
+            let clones = &self.clones[&self.devices[index]];
+            if let Some(mtime) = share(output.sharing, clones, from, to, name, &wanted)? {
                 return Ok(written(entry.id, size, Some(mtime)));
             }
         }
