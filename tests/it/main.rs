@@ -14,6 +14,7 @@ mod doctor;
 mod environment;
 mod export;
 mod faults;
+mod filesystems;
 mod fire;
 mod fuzz;
 mod hook;

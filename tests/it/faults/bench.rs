@@ -75,6 +75,7 @@ impl<'s> Bench<'s> {
         // Where memory is a disk, syncing costs nothing.
         let memory = Path::new("/dev/shm");
         let place = if memory.is_dir() { memory } else { sandbox.path() };
+        let place = scenario.place.as_deref().unwrap_or(place);
         let folder = tempfile::Builder::new().prefix("git-dist-").tempdir_in(place);
         let folder = folder.or_else(|_| tempfile::tempdir_in(sandbox.path())).unwrap();
         fs::create_dir(folder.path().join("tmp")).unwrap();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use super::bench::Bench;
 use super::{Scenario, assert_survives};
@@ -54,24 +55,29 @@ fn the_first_deploy() {
         before: |_| (),
         command: &[],
         settle: None,
+        place: None,
         destinations: DESTINATIONS,
     };
     assert_survives(&sandbox, &scenario);
 }
 
 /// Creates, relinks, links shared paths, checks, runs commands, prunes.
-#[test]
-fn a_deploy_over_others() {
-    let sandbox = Sandbox::new();
-    let scenario = Scenario {
+pub(crate) fn deploy(sandbox: &Sandbox, place: Option<PathBuf>) -> Scenario<'_> {
+    Scenario {
         name: "deploy",
-        repo: project(&sandbox),
+        repo: project(sandbox),
         before: deploy_three,
         command: &[],
         settle: None,
+        place,
         destinations: DESTINATIONS,
-    };
-    assert_survives(&sandbox, &scenario);
+    }
+}
+
+#[test]
+fn a_deploy_over_others() {
+    let sandbox = Sandbox::new();
+    assert_survives(&sandbox, &deploy(&sandbox, None));
 }
 
 #[test]
@@ -89,6 +95,7 @@ fn a_deploy_over_files_of_others() {
         },
         command: &["--rev", "v1", "-y"],
         settle: None,
+        place: None,
         destinations: TOGETHER,
     };
     assert_survives(&sandbox, &scenario);
@@ -129,6 +136,7 @@ fn a_deploy_that_begins_to_switch_together() {
         before: |bench| bench.run(&["--rev", "v1"], None).assert_code(0),
         command: &["--rev", "v2"],
         settle: None,
+        place: None,
         destinations: TOGETHER,
     };
     assert_survives(&sandbox, &scenario);
@@ -146,6 +154,7 @@ fn a_deploy_that_switches_together() {
         },
         command: &["--adopt"],
         settle: None,
+        place: None,
         destinations: TOGETHER,
     };
     assert_survives(&sandbox, &scenario);
@@ -154,21 +163,25 @@ fn a_deploy_that_switches_together() {
 /// Finishes or undoes what was killed, and changes nothing else.
 const SETTLE: Option<&[&str]> = Some(&["prune", "--keep", "0"]);
 
-#[test]
-fn a_rollback_of_what_switches_together() {
-    let sandbox = Sandbox::new();
-    let scenario = Scenario {
+pub(crate) fn rollback_together(sandbox: &Sandbox, place: Option<PathBuf>) -> Scenario<'_> {
+    Scenario {
         name: "rollback together",
-        repo: together(&sandbox),
+        repo: together(sandbox),
         before: |bench| {
             bench.run(&["--rev", "v2"], None).assert_code(0);
             bench.run(&[], None).assert_code(0);
         },
         command: &["rollback", "bin", "page"],
         settle: SETTLE,
+        place,
         destinations: TOGETHER,
-    };
-    assert_survives(&sandbox, &scenario);
+    }
+}
+
+#[test]
+fn a_rollback_of_what_switches_together() {
+    let sandbox = Sandbox::new();
+    assert_survives(&sandbox, &rollback_together(&sandbox, None));
 }
 
 #[test]
@@ -180,6 +193,7 @@ fn a_rollback() {
         before: deploy_all,
         command: &["rollback", "-m", "it smells"],
         settle: SETTLE,
+        place: None,
         destinations: DESTINATIONS,
     };
     assert_survives(&sandbox, &scenario);
@@ -194,6 +208,7 @@ fn a_use() {
         before: deploy_three,
         command: &["use", "lib", "1"],
         settle: SETTLE,
+        place: None,
         destinations: DESTINATIONS,
     };
     assert_survives(&sandbox, &scenario);
@@ -211,6 +226,7 @@ fn a_reset() {
         },
         command: &["reset"],
         settle: SETTLE,
+        place: None,
         destinations: DESTINATIONS,
     };
     assert_survives(&sandbox, &scenario);
@@ -225,6 +241,7 @@ fn a_deletion_of_a_destination() {
         before: deploy_three,
         command: &["delete", "lib", "-y"],
         settle: SETTLE,
+        place: None,
         destinations: DESTINATIONS,
     };
     assert_survives(&sandbox, &scenario);
@@ -239,6 +256,7 @@ fn a_deletion_of_a_version() {
         before: deploy_three,
         command: &["delete", "lib", "2"],
         settle: SETTLE,
+        place: None,
         destinations: DESTINATIONS,
     };
     assert_survives(&sandbox, &scenario);
@@ -257,6 +275,7 @@ fn a_prune() {
         before: deploy_all,
         command: &["prune", "--keep", "1", "-y"],
         settle: None,
+        place: None,
         destinations: DESTINATIONS,
     };
     assert_survives(&sandbox, &scenario);
@@ -272,6 +291,7 @@ fn a_repair() {
         before: deploy_three,
         command: &["verify", "--repair"],
         settle: None,
+        place: None,
         destinations: DESTINATIONS,
     };
     let bench = Bench::new(&sandbox, &scenario, 0);

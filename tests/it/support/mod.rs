@@ -21,5 +21,5 @@ mod tree;
 pub(crate) use repo::Repo;
 pub(crate) use run::Run;
 pub(crate) use sandbox::Sandbox;
-pub(crate) use skip::skipped;
+pub(crate) use skip::{passed_over, skipped};
 pub(crate) use tree::{Tree, tree};
