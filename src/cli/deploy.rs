@@ -97,6 +97,7 @@ pub(super) fn deploy(
     project.check(&prepared)?;
     tell_missing(printer, &prepared);
     if context.global.dry_run {
+        prepared.look_over(&request)?;
         return show_plan(printer, project, &prepared, &request);
     }
     if prepared.occupied().next().is_some() && ask_to_adopt(printer, &prepared) {

@@ -55,6 +55,9 @@ impl Dir {
     pub fn descend(&self, below: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let path = self.path.join(below);
+        if let Some(fd) = walk::descend(&self.fd, below) {
+            return Ok(Self::of(fd, path));
+        }
         let mut at_last: Option<OwnedFd> = None;
         for component in below.components() {
             if !matches!(component, Component::Normal(_) | Component::CurDir) {

@@ -54,6 +54,23 @@ fn open_without_links(path: &Path) -> Result<OwnedFd, Errno> {
     }
 }
 
+/// Opens the folder `below` another one, if that can be done with one call. Why it cannot is for who goes step by step
+/// to find out.
+pub(super) fn descend(from: &OwnedFd, below: &Path) -> Option<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    {
+        let ways = fs::ResolveFlags::NO_SYMLINKS.union(fs::ResolveFlags::BENEATH);
+        let is_downwards = |step: Component<'_>| matches!(step, Component::Normal(_));
+        let is_worth_it = below.components().count() > 1 && below.components().all(is_downwards);
+        is_worth_it.then(|| fs::openat2(from, below, FOLDER, Mode::empty(), ways).ok()).flatten()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (from, below);
+        None
+    }
+}
+
 /// What stands at a name.
 enum Step {
     Folder(OwnedFd),

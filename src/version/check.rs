@@ -1,17 +1,15 @@
 //! Checking a version against its record and listing: every byte is hashed again, or every file looked at.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
 
 use super::compare::{Comparison, Seen, UNREADABLE};
+use super::look::look;
 use super::{FileListing, ListedFile, ListingError, Record, VersionName};
-use crate::disk::{Dir, Kind, on_disk};
-use crate::parallel::on_every_core;
-use crate::source::git::{HashKind, Mode, ObjectId, tree_id};
+use crate::disk::{Dir, Kind};
+use crate::source::git::{HashKind, Mode, ObjectId};
 
 /// One way in which a version is not what its record says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,18 +73,10 @@ fn examine(versions: &Dir, name: &VersionName, record: &Record, until: Option<In
     let content = ObjectId::from_hex(record.content.as_bytes());
     match (Mode::parse(&record.mode), content) {
         (Some(Mode::Directory), Ok(content)) => match FileListing::read(versions, &text) {
-            Ok(Some(listing)) => {
-                if content != tree_id(kind, &listing.tree_entries()) {
-                    differ(&mut checked, "its listing was changed");
-                }
-                match versions.descend(Path::new(&text)) {
-                    Ok(root) => {
-                        compare_files(&root, &listing, comparison, &mut checked);
-                        find_extra(&root, &listing, &mut checked);
-                    }
-                    Err(_) => differ(&mut checked, kind_of(versions, &text)),
-                }
-            }
+            Ok(Some(listing)) => match versions.descend(Path::new(&text)) {
+                Ok(root) => look(&root, &listing, content, comparison, &mut checked),
+                Err(_) => differ(&mut checked, kind_of(versions, &text)),
+            },
             Ok(None) => differ(&mut checked, "its listing is missing"),
             Err(ListingError::Damaged { .. }) => differ(&mut checked, "its listing is damaged"),
             Err(ListingError::Disk(_)) => differ(&mut checked, "its listing cannot be read"),
@@ -113,7 +103,8 @@ fn kind_of(versions: &Dir, name: &str) -> &'static str {
 }
 
 impl Checked {
-    fn add(&mut self, file: &ListedFile, seen: Seen) {
+    /// Takes note of what was `seen` of a file.
+    pub(super) fn add(&mut self, file: &ListedFile, seen: Seen) {
         self.bytes = self.bytes.saturating_add(seen.size);
         self.unread += u64::from(seen.is_unread);
         if let Some(what) = seen.what {
@@ -121,75 +112,13 @@ impl Checked {
             self.differences.push(Difference { path: file.path.clone(), what });
         }
     }
-}
 
-/// Files that one thread takes at a time.
-const BATCH: usize = 64;
-
-/// Compares every listed file, on all cores.
-fn compare_files(root: &Dir, listing: &FileListing, comparison: Comparison<'_>, checked: &mut Checked) {
-    let batches: Vec<&[ListedFile]> = listing.files().chunks(BATCH).collect();
-    let next = AtomicUsize::new(0);
-    let all = Mutex::new(checked);
-    on_every_core(batches.len(), || {
-        while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let seen = comparison.below(root, batch);
-            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-            batch.iter().zip(seen).for_each(|(file, seen)| all.add(file, seen));
-        }
-    });
-}
-
-/// Finds what is on disk and in no listing, and folders that everybody may write to. However deep the version is, only
-/// one directory is open at a time.
-fn find_extra(root: &Dir, listing: &FileListing, checked: &mut Checked) {
-    use std::os::unix::ffi::OsStrExt as _;
-    let files = listing.files();
-    let mut directories = vec![BString::default()];
-    while let Some(below) = directories.pop() {
-        let opened = root.descend(on_disk(&below)).and_then(|dir| Ok((dir.names()?, dir.stat(".")?)));
-        let (names, stat) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                let is_other = error.is_not_found() || error.is_a_link();
-                let what = if is_other { "is of another kind" } else { UNREADABLE };
-                checked.differences.push(Difference { path: below, what });
-                continue;
-            }
-        };
-        // Setgid comes from the folder that it is in.
-        if stat.is_some_and(|stat| stat.mode & 0o5002 != 0) {
-            let what = "mode: writable for everybody, setuid or sticky";
-            checked.differences.push(Difference { path: below.clone(), what });
-        }
-        for name in names {
-            let mut path = below.clone();
-            if !path.is_empty() {
-                path.push(b'/');
-            }
-            path.extend_from_slice(name.as_os_str().as_bytes());
-            if files.binary_search_by(|file| file.path.as_slice().cmp(path.as_slice())).is_ok() {
-                continue;
-            }
-            let prefix = [path.as_slice(), b"/"].concat();
-            let index = files.partition_point(|file| file.path.as_slice() < prefix.as_slice());
-            if files.get(index).is_some_and(|file| file.path.starts_with(&prefix)) {
-                directories.push(path);
-            } else if is_leftover(&name) {
-                checked.leftovers.push(path);
-            } else {
-                checked.differences.push(Difference { path, what: "is not in git" });
-            }
-        }
+    /// Takes over what was found of another part of the version.
+    pub(super) fn join(&mut self, part: Self) {
+        self.differences.extend(part.differences);
+        self.leftovers.extend(part.leftovers);
+        self.is_shared |= part.is_shared;
+        self.unread += part.unread;
+        self.bytes = self.bytes.saturating_add(part.bytes);
     }
-}
-
-/// True for what programs and desktops leave behind where they run.
-fn is_leftover(name: &Path) -> bool {
-    let name = name.to_string_lossy();
-    name == "__pycache__"
-        || name == ".DS_Store"
-        || name == "Thumbs.db"
-        || name.starts_with(".nfs")
-        || name.ends_with(".pyc")
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::{ListedFile, Record};
-use crate::disk::{self, Dir, Kind, Stat, on_disk};
+use crate::disk::{self, Dir, Kind, Stat};
 use crate::source::folder;
 use crate::source::git::{HashKind, Mode, blob_id};
 
@@ -34,30 +34,6 @@ pub(super) struct Seen {
 pub(super) const UNREADABLE: &str = "cannot be read";
 
 impl Comparison<'_> {
-    /// Looks at the listed `files` below `root`, in their order. A folder is opened once for all that follow each other
-    /// in it.
-    pub(super) fn below(&self, root: &Dir, files: &[ListedFile]) -> Vec<Seen> {
-        let mut folder: Option<(&[u8], disk::Result<Dir>)> = None;
-        let look = |file| {
-            let ListedFile { path, .. }: &ListedFile = file;
-            let (parent, name) = match path.iter().rposition(|byte| *byte == b'/') {
-                Some(end) => (&path[..end], &path[end + 1..]),
-                None => (&b""[..], &path[..]),
-            };
-            let opened = match &folder {
-                Some((last, opened)) if *last == parent => opened,
-                _ => &folder.insert((parent, root.descend(on_disk(parent)))).1,
-            };
-            match opened {
-                Ok(parent) => self.at(parent, on_disk(name), file),
-                // The folder is gone, or something else stands in its place.
-                Err(error) if error.is_not_found() || error.is_a_link() => wrong("missing"),
-                Err(_) => wrong(UNREADABLE),
-            }
-        };
-        files.iter().map(look).collect()
-    }
-
     /// Looks at `name` in `dir`, which is to be `file`.
     pub(super) fn at(&self, dir: &Dir, name: &Path, file: &ListedFile) -> Seen {
         self.look(dir, name, file).unwrap_or_else(|_| wrong(UNREADABLE))
@@ -99,7 +75,8 @@ impl Comparison<'_> {
     }
 }
 
-fn wrong(what: &'static str) -> Seen {
+/// Something is wrong, and nothing else is known.
+pub(super) fn wrong(what: &'static str) -> Seen {
     Seen { what: Some(what), ..Seen::default() }
 }
 

@@ -6,6 +6,7 @@ mod destination;
 mod fingerprint;
 mod info;
 mod listing;
+mod look;
 mod name;
 mod record;
 

@@ -67,7 +67,8 @@ struct Wanted {
     is_uncommitted: bool,
 }
 
-/// Plans a deploy of `project`: reads what is on disk, writes nothing, needs no lock. `snapshot` is the project's.
+/// Plans a deploy of `project`: reads what is on disk, writes nothing, needs no lock. `snapshot` is the project's. What
+/// would be activated is looked at when it is carried out, or by [`Prepared::look_over`].
 ///
 /// # Errors
 /// When targets cannot be resolved, or folders, records or the repository cannot be read.
@@ -100,11 +101,7 @@ pub fn plan_deploy(
     let mut work = Vec::new();
     for item in resolved.items {
         let mut wanted = planner.wanted(item)?;
-        let mut decided = planner.decide(&mut wanted)?;
-        if !request.consent.force {
-            refuse_damaged(&mut decided)?;
-        }
-        plan.items.push(decided);
+        plan.items.push(planner.decide(&mut wanted)?);
         work.push(wanted);
     }
     Ok(Prepared { plan, missing: resolved.missing, provenance, work })
@@ -147,6 +144,15 @@ impl Prepared {
     /// True if something in it comes from a working tree.
     pub(in crate::rollout) fn has_uncommitted(&self) -> bool {
         self.work.iter().any(|wanted| wanted.is_uncommitted)
+    }
+
+    /// Refuses what the plan would activate and is damaged, unless that is meant.
+    ///
+    /// # Errors
+    /// When a `versions/` folder cannot be read.
+    pub fn look_over(&mut self, request: &DeployRequest) -> Result<()> {
+        let items = &mut self.plan.items;
+        if request.consent.force { Ok(()) } else { items.iter_mut().try_for_each(refuse_damaged) }
     }
 
     /// The items that are refused and hold back the whole rollout.
@@ -215,6 +221,7 @@ impl Prepared {
         project.check(&self)?;
         project.note(&session.meta)?;
         self.provenance.signature = project.signature().cloned();
+        self.look_over(request)?;
         let refused = self.refused(request);
         if !refused.is_empty() {
             return Err(RolloutError::Refused(refused));
