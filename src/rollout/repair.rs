@@ -172,7 +172,7 @@ fn remake(
         content: Content { mode: node.mode, listing, store: 0 },
         record: Record { mtimes: BTreeSet::new(), object: node.id.to_string(), ..record.clone() },
         sharing: if record.writable { Sharing::Copy } else { Sharing::Auto },
-        previous: None,
+        previous: Vec::new(),
         shared: record.recipe.shared.clone(),
         mtime,
     };

@@ -27,8 +27,8 @@ pub struct Export {
     pub record: Record,
     /// How unchanged files are shared.
     pub sharing: Sharing,
-    /// The version to share with.
-    pub previous: Option<Previous>,
+    /// The versions to share with, the one that was listed last first.
+    pub previous: Vec<Previous>,
     /// Paths inside the version that become links into the shared folder.
     pub shared: Vec<String>,
     /// Modification time of files that are written, in seconds since 1970.
@@ -90,7 +90,7 @@ pub fn export(
             store: content.store,
             directories: &export.shared,
             sharing: export.sharing,
-            previous: export.previous.as_ref().map(|previous| (previous, &folder.versions)),
+            previous: export.previous.iter().map(|previous| (previous, &folder.versions)).collect(),
             link_prefix: LINK_PREFIX,
             mtime: export.mtime,
         }
@@ -141,7 +141,7 @@ fn copy<'o>(
         store: content.store,
         directories: &[],
         sharing: Sharing::Copy,
-        previous: None,
+        previous: Vec::new(),
         link_prefix: "",
         mtime,
     }

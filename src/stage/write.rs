@@ -34,8 +34,8 @@ pub(super) struct Output<'o> {
     pub(super) directories: &'o [String],
     /// How unchanged files are shared.
     pub(super) sharing: Sharing,
-    /// The version to share with, and the folder it is in.
-    pub(super) previous: Option<(&'o Previous, &'o Dir)>,
+    /// The versions to share with, each with the folder it is in: of two that hold the same file, the first counts.
+    pub(super) previous: Vec<(&'o Previous, &'o Dir)>,
     /// What is put before the text of a link that is the output itself and not absolute.
     pub(super) link_prefix: &'o str,
     /// Modification time of files that are written, in seconds since 1970.
@@ -193,7 +193,7 @@ impl Run<'_> {
             let known = &self.known[batch.output];
             let mut sum = 0_u64;
             let entries = (batch.first..).zip(batch.entries);
-            for (_, entry) in entries.filter(|(index, _)| !known.holds(*index)) {
+            for (_, entry) in entries.filter(|(index, _)| known.holder(*index).is_none()) {
                 sum = sum.saturating_add(reader.size(root, entry)?);
             }
             sizes.push((batch.output, sum));
@@ -273,14 +273,15 @@ impl Run<'_> {
                 &opened
             }
         };
-        let from = known.directory(output, batch.directory);
+        let from = known.directories(output, batch);
         let mut bytes = 0;
         for (index, entry) in (batch.first..).zip(batch.entries) {
             let name = match &self.roots[batch.output] {
                 None => PathBuf::from(output.name),
                 Some(_) => on_disk(split(entry.path.as_bstr()).1).to_owned(),
             };
-            let from = from.as_ref().filter(|_| known.holds(index));
+            let holder = known.holder(index);
+            let from = holder.and_then(|holder| Some((output.previous[holder].0, from[holder].as_ref()?)));
             let file = self.write_one(batch.output, reader, (from, to), &name, entry)?;
             bytes += file.size;
             written.push((batch.output, file));
@@ -289,12 +290,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes one file or link, or shares it with that in `from`.
+    /// Writes one file or link, or shares it with that of an earlier version in `from`.
     fn write_one(
         &self,
         index: usize,
         reader: &mut dyn Reader,
-        (from, to): (Option<&Dir>, &Dir),
+        (from, to): (Option<(&Previous, &Dir)>, &Dir),
         name: &Path,
         entry: &Entry,
     ) -> Result<Written, StageError> {
@@ -304,7 +305,7 @@ impl Run<'_> {
             size,
             mtime,
         };
-        if let Some((from, (previous, _))) = from.zip(output.previous) {
+        if let Some((previous, from)) = from {
             let size = reader.size(output.root, entry)?;
             let wanted = Shareable { mode: entry.mode, id: entry.id, size, previous };
             let clones = &self.clones[&self.devices[index]];
@@ -331,41 +332,55 @@ impl Run<'_> {
     }
 }
 
-/// Which entries of an output the previous version holds too, under the same path and with the same bytes.
+/// Which entries of an output earlier versions hold too, under the same path and with the same bytes.
 struct Known {
-    /// By the entry's index; empty where nothing is shared.
-    is_same: Vec<bool>,
+    /// By the entry's index, the number of the version that holds it; empty where nothing is shared.
+    holders: Vec<Option<u8>>,
 }
 
 impl Known {
     fn new(output: &Output<'_>) -> Self {
-        let files = match output.previous {
-            Some((previous, _)) if output.sharing != Sharing::Copy && !previous.record.writable => {
-                previous.files.files()
+        let mut holders = Vec::new();
+        if output.sharing == Sharing::Copy {
+            return Self { holders };
+        }
+        for (number, (previous, _)) in (0_u8..).zip(&output.previous) {
+            if previous.record.writable {
+                continue;
             }
-            _ => return Self { is_same: Vec::new() },
-        };
-        // Both are sorted by path.
-        let mut files = files.iter().peekable();
-        let is_same = |entry: &Entry| {
-            while files.next_if(|file| file.path < entry.path).is_some() {}
-            let file = files.next_if(|file| file.path == entry.path);
-            let is_same = file.is_some_and(|file| file.id == entry.id && file.mode == entry.mode);
-            is_same && entry.is_stored_as_is() && entry.mode != Mode::Symlink
-        };
-        Self { is_same: output.entries.iter().map(is_same).collect() }
+            holders.resize(output.entries.len(), None);
+            // Both are sorted by path.
+            let mut files = previous.files.files().iter().peekable();
+            for (entry, holder) in output.entries.iter().zip(&mut holders) {
+                while files.next_if(|file| file.path < entry.path).is_some() {}
+                let file = files.next_if(|file| file.path == entry.path);
+                let is_same = file.is_some_and(|file| file.id == entry.id && file.mode == entry.mode);
+                if is_same && entry.is_stored_as_is() && entry.mode != Mode::Symlink {
+                    holder.get_or_insert(number);
+                }
+            }
+        }
+        Self { holders }
     }
 
-    /// True if the previous version holds the entry of this index.
-    fn holds(&self, index: usize) -> bool {
-        self.is_same.get(index).copied().unwrap_or(false)
+    /// The number of the version that holds the entry of this index.
+    fn holder(&self, index: usize) -> Option<usize> {
+        self.holders.get(index).copied().flatten().map(usize::from)
     }
 
-    /// The directory of the previous version that corresponds to the batch's, if there is one to share with.
-    fn directory(&self, output: &Output<'_>, directory: &BStr) -> Option<Dir> {
-        let (previous, versions) = output.previous.filter(|_| !self.is_same.is_empty())?;
-        let root = versions.descend(Path::new(&previous.name.to_string())).ok()?;
-        // Whatever is in the way there, the file is written afresh.
-        root.descend(on_disk(directory)).ok()
+    /// By the versions' numbers, the directories that correspond to the batch's, as far as there is something in them to
+    /// share.
+    fn directories(&self, output: &Output<'_>, batch: &Batch<'_>) -> Vec<Option<Dir>> {
+        let open = |number: usize| {
+            let (previous, versions) = output.previous[number];
+            let mut indices = batch.first..batch.first + batch.entries.len();
+            if !indices.any(|index| self.holder(index) == Some(number)) {
+                return None;
+            }
+            let root = versions.descend(Path::new(&previous.name.to_string())).ok()?;
+            // Whatever is in the way there, the file is written afresh.
+            root.descend(on_disk(batch.directory)).ok()
+        };
+        (0..output.previous.len()).map(open).collect()
     }
 }

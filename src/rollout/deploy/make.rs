@@ -109,7 +109,10 @@ impl Prepared {
             exports.push(Export {
                 destination: item.destination.clone(),
                 folder: staging_folder(&mut folders, folder_id, &item.destination, &rollout)?,
-                previous: if content.mode == Mode::Directory { previous(&mut shelves, item)? } else { None },
+                previous: match content.mode {
+                    Mode::Directory => previous(&mut shelves, item)?,
+                    _ => Vec::new(),
+                },
                 content,
                 record,
                 sharing: sharing(wanted.item.settings.link),
@@ -255,27 +258,31 @@ fn staging_folder(
     Ok(folder)
 }
 
-/// The version to share unchanged files with: what is active, or else the newest one with a record.
-fn previous(shelves: &mut Shelves, item: &Item) -> Result<Option<Previous>> {
-    let is_usable = |stored: &Stored| {
-        stored.record.as_ref().is_some_and(|record| record.mode == Mode::Directory.as_str())
-    };
+/// The versions to share unchanged files with: the one that was listed last, and what is active. They are two after a
+/// rollback. What both hold was last linked into the later one: its listing says that the file did not change since.
+fn previous(shelves: &mut Shelves, item: &Item) -> Result<Vec<Previous>> {
     let stored = shelves.versions(&item.destination)?;
-    let active = stored.iter().find(|stored| Some(&stored.name) == item.from.as_ref() && is_usable(stored));
-    let newest = || stored.iter().rev().find(|stored| is_usable(stored));
-    let Some(stored) = active.or_else(newest) else { return Ok(None) };
-    let Some(versions) = shelves.dir(&item.destination)? else { return Ok(None) };
-    let name = stored.name.to_string();
-    let files = match FileListing::read(versions, &name) {
-        // There is nothing to share with a version that one cannot tell the files of.
-        Err(ListingError::Damaged { .. }) => None,
-        files => files?,
-    };
-    let listed = versions.stat(FileListing::file_name(&name))?.map(|stat| stat.changed);
-    let (Some(files), Some(listed), Some(record)) = (files, listed, stored.record.clone()) else {
-        return Ok(None);
-    };
-    Ok(Some(Previous { name: stored.name.clone(), record, files, listed }))
+    let Some(versions) = shelves.dir(&item.destination)? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for Stored { name, record } in stored {
+        let Some(record) = record.filter(|record| record.mode == Mode::Directory.as_str()) else { continue };
+        if let Some(stat) = versions.stat(FileListing::file_name(&name.to_string()))? {
+            found.push((stat.changed, name, record));
+        }
+    }
+    found.sort_by_key(|(listed, ..)| std::cmp::Reverse(*listed));
+    let mut is_first = true;
+    found.retain(|(_, name, _)| std::mem::take(&mut is_first) || Some(name) == item.from.as_ref());
+    let mut previous = Vec::new();
+    for (listed, name, record) in found {
+        match FileListing::read(versions, &name.to_string()) {
+            Ok(Some(files)) => previous.push(Previous { name, record, files, listed }),
+            // There is nothing to share with a version that one cannot tell the files of.
+            Ok(None) | Err(ListingError::Damaged { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(previous)
 }
 
 fn sharing(link: manifest::Link) -> Sharing {

@@ -76,3 +76,37 @@ fn untouched_files_are_shared_from_version_to_version() {
     assert_eq!((number("deep/b"), number("run")), (deep, run));
     repo.dist(["verify", "--all"]).success();
 }
+
+/// Linking a file into a later version changes it for the earlier one as well, which is gone back to.
+#[test]
+fn after_going_back_files_are_shared_with_both_versions_but_not_if_they_were_touched() {
+    let sandbox = Sandbox::new();
+    let repo = project(&sandbox, r#""options": { "link": "hardlink" },"#);
+    repo.write("lib/first", "of the first\n");
+    repo.commit("first");
+    repo.dist([]).success();
+    let first = version(&sandbox, "lib");
+    repo.git(["rm", "-q", "lib/first"]);
+    repo.write("lib/second", "of the second\n");
+    next(&repo, "two\n");
+    let second = version(&sandbox, "lib");
+    let number = |at: &Path| fs::metadata(at).unwrap().ino();
+    for round in ["untouched", "touched"] {
+        repo.dist(["use", "lib", "2"]).success();
+        assert_eq!(version(&sandbox, "lib"), first);
+        if round == "touched" {
+            forge(&first.join("first"), "by the first\n");
+            forge(&first.join("deep/b"), "evil\n");
+        }
+        repo.write("lib/first", "of the first\n");
+        next(&repo, &format!("{round}\n"));
+        let third = version(&sandbox, "lib");
+        assert_eq!(number(&third.join("second")), number(&second.join("second")), "{round}");
+        let is_shared = round == "untouched";
+        assert_eq!(number(&third.join("first")) == number(&first.join("first")), is_shared, "{round}");
+        assert_eq!(number(&third.join("deep/b")) == number(&first.join("deep/b")), is_shared, "{round}");
+        assert_eq!(fs::read_to_string(third.join("first")).unwrap(), "of the first\n", "{round}");
+        assert_eq!(fs::read_to_string(third.join("deep/b")).unwrap(), "same\n", "{round}");
+        repo.dist(["verify"]).success();
+    }
+}
