@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::disk::{Disk, Kind, tool};
+use super::disk::{Disk, Kind, Snapshot, tool};
 use super::sharing::{How, how};
 use super::{Lab, assert_tidy, code, on, on_more};
 use crate::support::{Repo, tree};
@@ -132,6 +132,63 @@ fn all_or_none_on_ext4_and_xfs() {
 fn all_or_none_on_btrfs_and_ext4() {
     let test = concat!(module_path!(), "::all_or_none_on_btrfs_and_ext4");
     on_more(&KINDS[1], test, |lab| all_or_none(lab, KINDS[1][1]));
+}
+
+/// Power is cut for both at once: what one of them has on disk says nothing of the other.
+fn cut_at_once(lab: &Lab, other: Kind) {
+    let two = Two::new(lab, other);
+    let repo = two.project();
+    repo.write("lib/changing", "three");
+    repo.commit("three");
+    let disks = [&lab.root, &two.other];
+    let snapshots = |name: &str| {
+        let mut number = 0;
+        disks.map(|disk| {
+            number += 1;
+            disk.snapshot(&format!("{name}{number}"))
+        })
+    };
+    let cut_to = |snapshots: &[Snapshot; 2]| {
+        disks.iter().zip(snapshots).for_each(|(disk, snapshot)| disk.cut_to(snapshot));
+    };
+    for disk in disks {
+        disk.sync();
+    }
+    let before = snapshots("before");
+    let acts = lab.sandbox.path().join("tmp/acts");
+    repo.dist_with([("GIT_DIST_ACTS", acts.to_str().unwrap())], []).success();
+    cut_to(&snapshots("cut"));
+    assert_eq!(two.seen(), ["three", "three"]);
+    assert_eq!(lab.sandbox.history().len(), 3);
+    let acts = fs::read_to_string(acts).unwrap();
+    let acts: Vec<&str> = acts.lines().take_while(|act| !act.contains("/.git/")).collect();
+    let step = if std::env::var_os("GIT_DIST_TEST_FAULTS").is_some() { 2 } else { 7 };
+    for number in (1..=acts.len()).rev().step_by(step) {
+        let said = format!("before act {}", acts[number - 1]);
+        cut_to(&before);
+        let (code, _) = code(lab, &repo, &[("GIT_DIST_FAULT", &format!("{number}:KILL"))], &[]);
+        assert_eq!(code, None, "{said}");
+        cut_to(&snapshots("cut"));
+        let seen = two.seen();
+        assert!(seen.iter().all(|text| text == "two" || text == "three"), "{said}: {seen:?}");
+        assert!(lab.sandbox.history().len() == 2 || seen == ["three", "three"], "{said}: {seen:?}");
+        repo.dist([]).success();
+        assert_eq!(two.seen(), ["three", "three"], "{said}");
+        repo.dist(["verify", "--all"]).success();
+        assert_tidy(lab);
+    }
+}
+
+#[test]
+fn a_cut_leaves_old_or_new_on_ext4_and_xfs() {
+    let test = concat!(module_path!(), "::a_cut_leaves_old_or_new_on_ext4_and_xfs");
+    on_more(&KINDS[0], test, |lab| cut_at_once(lab, KINDS[0][1]));
+}
+
+#[test]
+fn a_cut_leaves_old_or_new_on_btrfs_and_ext4() {
+    let test = concat!(module_path!(), "::a_cut_leaves_old_or_new_on_btrfs_and_ext4");
+    on_more(&KINDS[1], test, |lab| cut_at_once(lab, KINDS[1][1]));
 }
 
 /// Somebody mounted something inside of a version: what is there cannot be shared, and is written.
