@@ -169,6 +169,9 @@ fn one(request: Request<'_>, name: &str, spec: &TargetSpec) -> Result<Vec<Item>,
     let tree = request.tree(name, &settings)?;
     let failed = |source| TargetError::Source { target: name.to_owned(), source };
     let only = request.source.map(|source| below(request.project.folder.as_bstr(), source));
+    let text = request.destination.unwrap_or(&spec.destination);
+    // The same for all items, and of no account where there is none.
+    let mut expanded = None;
     let mut items = Vec::new();
     for found in search(request, &tree, name, spec)? {
         if only.as_ref().is_some_and(|only| *only != found.path) {
@@ -180,8 +183,11 @@ fn one(request: Request<'_>, name: &str, spec: &TargetSpec) -> Result<Vec<Item>,
             }
             continue;
         }
-        let text = request.destination.unwrap_or(&spec.destination);
-        let destination = destination(&request.project.environment, name, text, &found)?;
+        let expanded = match &mut expanded {
+            Some(expanded) => expanded,
+            none => none.insert(expand(&request.project.environment, name, text)?),
+        };
+        let destination = destination(name, expanded, &found)?;
         items.push(Item {
             target: name.to_owned(),
             source: found.path,
@@ -235,15 +241,9 @@ fn below(folder: &BStr, path: &str) -> BString {
     full
 }
 
-/// Fills the destination: `{VAR}` in the text as written, `%N` with what the wildcards matched, in which
-/// nothing is expanded any more.
-fn destination(
-    environment: &Environment,
-    name: &str,
-    template: &str,
-    found: &Found,
-) -> Result<Destination, TargetError> {
-    // A path holds no NUL, so `\0N\0` can stand for a match while the variables are filled in.
+/// Fills `{VAR}` in the text of a destination as written. `\0N\0` stands for what the wildcard N matches: a path holds
+/// no NUL.
+fn expand(environment: &Environment, name: &str, template: &str) -> Result<String, TargetError> {
     let mut text = String::new();
     for piece in Template::parse(template).pieces() {
         match piece {
@@ -255,11 +255,15 @@ fn destination(
             }
         }
     }
-    let expanded = environment.expand(&text).map_err(|source| TargetError::Placeholder {
+    environment.expand(&text).map_err(|source| TargetError::Placeholder {
         target: name.to_owned(),
         destination: template.to_owned(),
         source,
-    })?;
+    })
+}
+
+/// Fills in what the wildcards matched, in which nothing is expanded any more.
+fn destination(name: &str, expanded: &str, found: &Found) -> Result<Destination, TargetError> {
     let mut path = Vec::new();
     for (index, piece) in expanded.split('\0').enumerate() {
         if index % 2 == 0 {

@@ -16,6 +16,11 @@ impl DistInfo {
         format!(".{base}.dist")
     }
 
+    /// The base of the destination whose dist info has this file name.
+    pub fn base_of(name: &str) -> Option<&str> {
+        name.strip_prefix('.')?.strip_suffix(".dist")
+    }
+
     /// The info of the version that `record` describes. distman's keys come first.
     pub fn new(record: &Record, author: Option<&str>) -> Self {
         let short = record.commit.get(..7).unwrap_or(&record.commit);
