@@ -1,6 +1,6 @@
 //! A look at everything a deployment stands on, from git to the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
@@ -199,6 +199,7 @@ impl Findings {
             Err(error) => return self.bad("deployed", chain(&error), error.hint()),
         };
         let mut active = 0;
+        let mut folders = HashSet::new();
         for (item, look) in items.iter().zip(&looks) {
             let path = item.destination.as_str();
             match (&look.link, look.active_stored()) {
@@ -217,7 +218,8 @@ impl Findings {
                 let hint = Some("`git dist prune` removes it from use".to_owned());
                 self.doubtful("deployed", format!("`{path}` is not in dist.json any more"), hint);
             }
-            if let Ok(Some(versions)) = inventory.shelves.dir(&item.destination)
+            if folders.insert(item.destination.folder())
+                && let Ok(Some(versions)) = inventory.shelves.dir(&item.destination)
                 && versions
                     .names()
                     .is_ok_and(|names| names.iter().any(|name| name.to_string_lossy().starts_with(STAGING)))

@@ -130,7 +130,7 @@ impl Inventory {
         for item in installed {
             // What left the repository and the disk is only history.
             let is_there = item.is_wanted && project.is_some()
-                || item.destination.link()? != Link::Absent
+                || shelves.link(&item.destination)? != Link::Absent
                 || !shelves.names(&item.destination)?.is_empty();
             if is_there {
                 present.push(item);
@@ -187,8 +187,26 @@ impl Inventory {
         let activations = self.history.activations();
         let mut looks = Vec::with_capacity(items.len());
         for item in items {
-            let link = item.destination.link()?;
+            let link = self.shelves.link(&item.destination)?;
             let stored = self.shelves.versions(&item.destination)?;
+            let earlier = History::earlier(&activations, &item.destination, link.version());
+            looks.push(Look { link, stored, earlier });
+        }
+        Ok(looks)
+    }
+
+    /// Looks at each of `items`: link, the active version, and what was active before.
+    ///
+    /// # Errors
+    /// When a folder or record cannot be read.
+    pub fn look_at_active(&mut self, items: &[Installed]) -> Result<Vec<Look>, InventoryError> {
+        let activations = self.history.activations();
+        let mut looks = Vec::with_capacity(items.len());
+        for item in items {
+            let link = self.shelves.link(&item.destination)?;
+            let active =
+                link.version().map(|name| self.shelves.stored(&item.destination, name)).transpose()?;
+            let stored = active.flatten().into_iter().collect();
             let earlier = History::earlier(&activations, &item.destination, link.version());
             looks.push(Look { link, stored, earlier });
         }
@@ -203,7 +221,7 @@ impl Inventory {
     pub fn look_at_newest(&mut self, items: &[Installed]) -> Result<Vec<Look>, InventoryError> {
         let mut looks = Vec::with_capacity(items.len());
         for item in items {
-            let link = item.destination.link()?;
+            let link = self.shelves.link(&item.destination)?;
             let from = link.version().map_or(0, VersionName::count);
             let mut stored = self.shelves.versions_from(&item.destination, from)?;
             // What distman made is older than the rest, whatever its number.
@@ -225,7 +243,7 @@ impl Inventory {
         let activations = self.history.activations();
         let mut looks = Vec::with_capacity(items.len());
         for item in items {
-            let link = item.destination.link()?;
+            let link = self.shelves.link(&item.destination)?;
             let active = link.version();
             let earlier = History::earlier(&activations, &item.destination, active);
             let stored = if earlier.is_empty() {

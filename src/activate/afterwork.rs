@@ -11,7 +11,7 @@ use super::group::Group;
 use super::reach::Reach;
 use super::swap::remove_if_there;
 use super::{ActivateError, Mark, Result};
-use crate::disk::{Dir, Kind, Replacements};
+use crate::disk::{Dir, Folders, Kind, Replacements};
 use crate::root::bump_epoch;
 use crate::stage::Trash;
 use crate::version::{Destination, DistInfo, FileListing, Record, VersionName};
@@ -114,9 +114,10 @@ impl Afterwork {
         let had_left = meta.stat(UNFINISHED)?.is_some_and(|stat| stat.kind == Kind::File);
         let work = Self::earlier(meta, &mut errors).and(self);
         let (mut files, mut trash) = (Replacements::default(), Trash::default());
+        let mut folders = Folders::default();
         // First what makes room.
         for removal in &work.removals {
-            keep(&mut left.removals, removal, &mut errors, removal.run(&mut trash, &mut files));
+            keep(&mut left.removals, removal, &mut errors, removal.run(&mut trash, &mut folders, &mut files));
         }
         if let Err(error) = trash.empty() {
             errors.push(error.into());
@@ -124,10 +125,10 @@ impl Afterwork {
         }
         work.removals.iter().for_each(Removal::settle);
         for info in &work.infos {
-            keep(&mut left.infos, info, &mut errors, info.write(&mut files));
+            keep(&mut left.infos, info, &mut errors, info.write(&mut folders, &mut files));
         }
         for mark in &work.marks {
-            keep(&mut left.marks, mark, &mut errors, write_mark(mark, &mut files));
+            keep(&mut left.marks, mark, &mut errors, write_mark(mark, &mut folders, &mut files));
         }
         for path in &work.groups {
             keep(&mut left.groups, path, &mut errors, sweep(path));
@@ -170,9 +171,9 @@ fn keep<T: Clone>(left: &mut Vec<T>, work: &T, errors: &mut Vec<ActivateError>, 
 
 impl Info {
     /// Writes the dist info of what is active, or removes it with the destination.
-    fn write(&self, files: &mut Replacements) -> Result<()> {
+    fn write(&self, folders: &mut Folders, files: &mut Replacements) -> Result<()> {
         let Ok(destination) = Destination::new(self.destination.clone()) else { return Ok(()) };
-        let folder = match Dir::open(destination.folder()) {
+        let folder = match folders.open(destination.folder()) {
             Ok(folder) => folder,
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -182,7 +183,7 @@ impl Info {
             files.touch(&folder)?;
             return Ok(remove_if_there(&folder, Path::new(&name))?);
         };
-        let versions = Dir::open(&destination.versions_folder())?;
+        let versions = folders.open(&destination.versions_folder())?;
         let info = match Record::read(&versions, version)? {
             Some(record) => DistInfo::new(&record, self.author.as_deref()),
             None => DistInfo::without_record(version, &destination.info().unwrap_or_default()),
@@ -191,9 +192,9 @@ impl Info {
     }
 }
 
-fn write_mark(mark: &Mark, files: &mut Replacements) -> Result<()> {
+fn write_mark(mark: &Mark, folders: &mut Folders, files: &mut Replacements) -> Result<()> {
     let Ok(destination) = Destination::new(mark.destination.clone()) else { return Ok(()) };
-    let versions = Dir::open(&destination.versions_folder())?;
+    let versions = folders.open(&destination.versions_folder())?;
     if let Some(record) = Record::read(&versions, &mark.version)? {
         let marked = match &mark.bad {
             Some(reason) => record.marked_bad(reason),
@@ -205,14 +206,14 @@ fn write_mark(mark: &Mark, files: &mut Replacements) -> Result<()> {
 }
 
 impl Removal {
-    fn run(&self, trash: &mut Trash, files: &mut Replacements) -> Result<()> {
+    fn run(&self, trash: &mut Trash, folders: &mut Folders, files: &mut Replacements) -> Result<()> {
         let Ok(destination) = Destination::new(self.destination.clone()) else { return Ok(()) };
         for version in &self.versions {
             if let Some(name) = VersionName::parse(destination.base(), version) {
                 trash.add(&destination, &name)?;
             }
         }
-        files.touch(&Dir::open(&destination.versions_folder())?)?;
+        files.touch(&*folders.open(&destination.versions_folder())?)?;
         Ok(())
     }
 

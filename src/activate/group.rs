@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, Folders};
 use crate::root::Root;
 use crate::source::HashKind;
 use crate::source::git::blob_id;
@@ -199,7 +199,12 @@ fn way_up(root: &Root, destination: &Destination) -> Option<PathBuf> {
 
 /// The version that the link at `destination` leads to now, as the text of a link in a generation of the group at
 /// `path`; `None` where it leads to none.
-pub(super) fn present(root: &Root, path: &Path, destination: &Destination) -> disk::Result<Option<PathBuf>> {
-    let link = destination.link()?;
+pub(super) fn present(
+    root: &Root,
+    path: &Path,
+    destination: &Destination,
+    folders: &mut Folders,
+) -> disk::Result<Option<PathBuf>> {
+    let link = destination.link(folders)?;
     Ok(link.version().map(|name| text_to(root, path, destination, &name.to_string())))
 }

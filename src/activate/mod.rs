@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{self, Dir, DiskError, Shown};
+use crate::disk::{self, Dir, DiskError, Folders, Shown};
 use crate::history::{self, Rollout};
 use crate::root::Root;
 use crate::stage::CompleteVersion;
@@ -180,9 +180,10 @@ pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>
     let (mine, flips) = (Vec::new(), Vec::new());
     let mut pending = Pending { format: 1, rollout, author, marks, removals, swaps: mine, flips };
     let mut members: BTreeMap<&str, Vec<&Swap>> = BTreeMap::new();
+    let mut folders = Folders::default();
     for swap in swaps {
         let destination = swap.destination();
-        let folder = Dir::create_all(destination.folder())?;
+        let folder = folders.create_all(destination.folder())?;
         let aside = if adopt.contains(destination) {
             Some(free_name(&folder, destination, pending.rollout.number)?)
         } else {
@@ -256,11 +257,12 @@ fn prepare_flip(meta: &Dir, root: &Root, id: &str, members: &[&Swap], number: u6
     let group = Group::open(meta, id)?;
     let current = group.current()?;
     let mut before = group.links(current.as_deref())?;
+    let mut folders = Folders::default();
     let mut after = before.clone();
     for swap in members {
         let destination = swap.destination();
         let slot = group::slot(destination);
-        match group::present(root, group.path(), destination)? {
+        match group::present(root, group.path(), destination, &mut folders)? {
             Some(text) => before.insert(slot.clone(), text),
             // What a deleted destination left in the group must not come back for a moment.
             None => before.remove(&slot),
@@ -284,19 +286,21 @@ fn write_journal(meta: &Dir, pending: &Pending) -> disk::Result<()> {
 impl Activated<'_> {
     fn swap_all(&self) -> Result<()> {
         // What takes room is done before anything is switched, so that putting back takes none.
-        self.pending.swaps.iter().try_for_each(PendingSwap::prepare)?;
+        let mut folders = Folders::default();
+        self.pending.swaps.iter().try_for_each(|swap| swap.prepare(&mut folders))?;
         // What stands at a destination that is adopted keeps standing there until its group shows the version.
         let is_early = |swap: &&PendingSwap| swap.grouped && swap.aside.is_none();
         for flip in &self.pending.flips {
             Group::open_at(&flip.group)?.flip(flip.from.as_deref())?;
         }
-        self.pending.swaps.iter().filter(is_early).try_for_each(PendingSwap::apply)?;
+        self.pending.swaps.iter().filter(is_early).try_for_each(|swap| swap.apply(&mut folders))?;
         // A destination that joins must not be found behind after its group was flipped.
         sync_folders(self.pending.swaps.iter().filter(is_early))?;
         for flip in &self.pending.flips {
             Group::open_at(&flip.group)?.flip(Some(&flip.to))?;
         }
-        self.pending.swaps.iter().filter(|swap| !is_early(swap)).try_for_each(PendingSwap::apply)?;
+        let mut late = self.pending.swaps.iter().filter(|swap| !is_early(swap));
+        late.try_for_each(|swap| swap.apply(&mut folders))?;
         Ok(sync_folders(&self.pending.swaps)?)
     }
 

@@ -8,7 +8,7 @@ use super::group::Group;
 use super::reach::read_journal;
 use super::swap::PendingSwap;
 use super::{ActivateError, PENDING, Pending, Result};
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, Folders};
 use crate::history::History;
 
 /// Makes the folders of links that changed durable.
@@ -28,7 +28,8 @@ pub(super) fn undo(meta: &Dir, pending: &Pending) -> Result<()> {
     }
     // Links that were new go first: on a full disk they leave room for those that come back.
     let (new, old): (Vec<_>, Vec<_>) = pending.swaps.iter().partition(|swap| swap.from.is_none());
-    new.into_iter().chain(old).try_for_each(PendingSwap::revert)?;
+    let mut folders = Folders::default();
+    new.into_iter().chain(old).try_for_each(|swap| swap.revert(&mut folders))?;
     sync_folders(&pending.swaps)?;
     meta.remove(PENDING)?;
     meta.sync()?;

@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{self, Dir};
+use crate::disk::{self, Dir, Folders};
 
 /// What happens to the link at one destination.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,17 +27,17 @@ pub(super) struct PendingSwap {
 
 impl PendingSwap {
     /// Opens the destination's folder.
-    pub(super) fn open(&self) -> disk::Result<(Dir, &Path)> {
+    fn open(&self, folders: &mut Folders) -> disk::Result<(Arc<Dir>, &Path)> {
         let base = Path::new(self.destination.file_name().unwrap_or_default());
         let folder = self.destination.parent().unwrap_or(Path::new("/"));
-        Ok((Dir::open(folder)?, base))
+        Ok((folders.open(folder)?, base))
     }
 
     /// Makes the new link beside the destination, which takes all the room that the swap needs.
-    pub(super) fn prepare(&self) -> disk::Result<()> {
+    pub(super) fn prepare(&self, folders: &mut Folders) -> disk::Result<()> {
         match &self.to {
             Some(to) if self.aside.is_none() && self.from.as_ref() != Some(to) => {
-                let (folder, base) = self.open()?;
+                let (folder, base) = self.open(folders)?;
                 let temporary = temporary(base);
                 remove_link(&folder, &temporary)?;
                 folder.symlink(to, &temporary)
@@ -46,8 +47,8 @@ impl PendingSwap {
     }
 
     /// Swaps the link.
-    pub(super) fn apply(&self) -> disk::Result<()> {
-        let (folder, base) = self.open()?;
+    pub(super) fn apply(&self, folders: &mut Folders) -> disk::Result<()> {
+        let (folder, base) = self.open(folders)?;
         match (&self.to, &self.aside) {
             (Some(to), _) if self.from.as_ref() == Some(to) => Ok(()),
             (Some(to), Some(aside)) => adopt(&folder, base, to, aside),
@@ -57,8 +58,8 @@ impl PendingSwap {
     }
 
     /// Puts back what was there, from whatever state [`PendingSwap::apply`] was stopped in.
-    pub(super) fn revert(&self) -> disk::Result<()> {
-        let (folder, base) = match self.open() {
+    pub(super) fn revert(&self, folders: &mut Folders) -> disk::Result<()> {
+        let (folder, base) = match self.open(folders) {
             Ok(opened) => opened,
             // Where the folder is gone there is no link to put back.
             Err(error) if error.is_not_found() => return Ok(()),

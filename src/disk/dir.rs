@@ -1,7 +1,6 @@
 //! An open directory, and what can be done in it.
 
-use std::fs::File;
-use std::io;
+use std::fs::{File, Metadata};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
@@ -10,6 +9,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::new::Holder;
+use super::read::{read_all, regular};
 use super::{
     DiskError, NewFile, Result, Stat, at, failed, is_temporary, sync, sync_folder, temporary_name, try_flock,
     walk,
@@ -178,7 +178,8 @@ impl Dir {
     /// When it is missing, no regular file, too large or unreadable.
     pub fn read_file(&self, name: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>> {
         let name = name.as_ref();
-        read_all(self.open_file(name)?, &self.join(name), limit)
+        let (file, meta) = self.open_regular(name)?;
+        read_all(file, &meta, &self.join(name), limit)
     }
 
     /// As [`Dir::read_file`], with the user id of the file's owner: whoever wrote it, for nobody can give a file away.
@@ -187,10 +188,8 @@ impl Dir {
     /// As [`Dir::read_file`].
     pub fn read_file_with_owner(&self, name: impl AsRef<Path>, limit: u64) -> Result<(Vec<u8>, u32)> {
         use std::os::unix::fs::MetadataExt as _;
-        let path = self.join(&name);
-        let file = self.open_file(name)?;
-        let owner = file.metadata().map_err(failed("read", &path))?.uid();
-        Ok((read_all(file, &path, limit)?, owner))
+        let (file, meta) = self.open_regular(name.as_ref())?;
+        Ok((read_all(file, &meta, &self.join(&name), limit)?, meta.uid()))
     }
 
     /// Opens a regular file for reading without following a link and without waiting on a pipe.
@@ -198,7 +197,10 @@ impl Dir {
     /// # Errors
     /// When it is missing, no regular file or unreadable.
     pub fn open_file(&self, name: impl AsRef<Path>) -> Result<File> {
-        let name = name.as_ref();
+        Ok(self.open_regular(name.as_ref())?.0)
+    }
+
+    fn open_regular(&self, name: &Path) -> Result<(File, Metadata)> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let fd =
             fs::openat(&self.fd, name, flags, Mode::empty()).map_err(|e| self.failed("open", name, e))?;
@@ -412,32 +414,4 @@ impl Dir {
     pub(super) fn failed(&self, act: &'static str, name: &Path, error: Errno) -> DiskError {
         DiskError { act, path: self.join(name), source: error.into() }
     }
-}
-
-/// Reads the whole file at `path`, which is the user's word: links are followed, but nothing is waited for and
-/// nothing endless is read.
-///
-/// # Errors
-/// When it is missing, no regular file, larger than `limit` bytes or unreadable.
-pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let fd = fs::open(path, flags, Mode::empty()).map_err(at("open", path))?;
-    read_all(regular(File::from(fd), path)?, path, limit)
-}
-
-/// The open `file`, which is at `path`, if it is a regular one.
-pub(super) fn regular(file: File, path: &Path) -> Result<File> {
-    let meta = file.metadata().map_err(failed("read", path))?;
-    if meta.is_file() { Ok(file) } else { Err(failed("read", path)(io::Error::other("not a regular file"))) }
-}
-
-fn read_all(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
-    use std::io::Read as _;
-    let size = file.metadata().map_or(0, |meta| meta.len());
-    let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0) + 1);
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed("read", path))?;
-    if bytes.len() as u64 > limit {
-        return Err(failed("read", path)(io::Error::from(io::ErrorKind::FileTooLarge)));
-    }
-    Ok(bytes)
 }

@@ -7,9 +7,11 @@
 
 mod dir;
 mod file;
+mod folders;
 mod hint;
 mod log;
 mod new;
+mod read;
 mod remove;
 mod stat;
 mod sync;
@@ -27,10 +29,12 @@ use rustix::io::Errno;
 
 use crate::door;
 
-pub use dir::{Dir, read_file};
+pub use dir::Dir;
 pub use file::NewFile;
+pub use folders::Folders;
 pub use log::LogFile;
 pub use new::user_name;
+pub use read::read_file;
 pub use stat::{Kind, Stat};
 use sync::sync;
 pub use sync::{Filesystems, Replacements, do_not_sync};

@@ -89,8 +89,9 @@ impl After<'_> {
 
 /// What commands see of the commit of the version that is active now. All of it is empty where nobody knows.
 fn variables_of_active(item: &Item) -> BTreeMap<String, String> {
-    let active = item.destination.link().ok().and_then(|link| link.version().cloned());
-    let stored = active.as_ref().and_then(|name| Shelves::default().stored(&item.destination, name).ok()?);
+    let mut shelves = Shelves::default();
+    let active = shelves.link(&item.destination).ok().and_then(|link| link.version().cloned());
+    let stored = active.as_ref().and_then(|name| shelves.stored(&item.destination, name).ok()?);
     let record = stored.and_then(|stored| stored.record);
     let of_record =
         |part: fn(&Record) -> &String| record.as_ref().map(|it| part(it).clone()).unwrap_or_default();

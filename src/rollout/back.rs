@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::damage::refuse_damaged;
+use super::damage::refuse_all_damaged;
 use super::{Events, Report, Result, RolloutError, Session, Switch, admit};
 use crate::causes::chain;
 use crate::history::History;
@@ -158,7 +158,7 @@ pub fn plan_choice(
 /// # Errors
 /// When a `versions/` folder cannot be read.
 pub fn look_over(plan: &mut Plan, manner: Manner<'_>) -> Result<()> {
-    if manner.force { Ok(()) } else { plan.items.iter_mut().try_for_each(refuse_damaged) }
+    if manner.force { Ok(()) } else { refuse_all_damaged(&mut plan.items) }
 }
 
 fn decide(

@@ -1,23 +1,28 @@
 //! Looking at a version that is on disk before it is activated.
 
 use super::{Result, RolloutError};
-use crate::disk::{Dir, Shown, on_disk};
+use crate::disk::{Shown, on_disk};
 use crate::plan::{Action, Item, Refusal};
-use crate::version::{Checked, Difference, Record, glance};
+use crate::version::{Checked, Difference, Record, Shelves, glance};
+
+/// As [`refuse_damaged`], for all of `items`.
+///
+/// # Errors
+/// When a `versions/` folder cannot be read.
+pub(super) fn refuse_all_damaged(items: &mut [Item]) -> Result<()> {
+    let mut shelves = Shelves::default();
+    items.iter_mut().try_for_each(|item| refuse_damaged(item, &mut shelves))
+}
 
 /// Refuses the activation of a version that is damaged, at a glance: see [`glance`]. Versions that distman made are
 /// taken as they are.
 ///
 /// # Errors
 /// When the `versions/` folder cannot be read.
-pub(super) fn refuse_damaged(item: &mut Item) -> Result<()> {
+pub(super) fn refuse_damaged(item: &mut Item, shelves: &mut Shelves) -> Result<()> {
     let Action::Relink { to, .. } = &item.action else { return Ok(()) };
-    let versions = match Dir::open(&item.destination.versions_folder()) {
-        Ok(versions) => versions,
-        // It is told when it is activated.
-        Err(error) if error.is_not_found() => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
+    // That it is gone is told when it is activated.
+    let Some(versions) = shelves.dir(&item.destination)? else { return Ok(()) };
     let name = to.to_string();
     let checked = match Record::read(&versions, &name).map_err(RolloutError::from)? {
         Some(record) => glance(&versions, to, &record),

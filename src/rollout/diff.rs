@@ -105,8 +105,8 @@ impl Prepared {
 fn on_disk(shelves: &mut Shelves, destination: &Destination, name: &VersionName) -> Result<Files> {
     let Some(versions) = shelves.dir(destination)? else { return Ok(Files::new()) };
     let text = name.to_string();
-    let Some(record) = Record::read(versions, &text)? else { return Ok(Files::new()) };
-    if let Some(listing) = FileListing::read(versions, &text)? {
+    let Some(record) = Record::read(&versions, &text)? else { return Ok(Files::new()) };
+    if let Some(listing) = FileListing::read(&versions, &text)? {
         let files = listing.files().iter().map(|file| (file.path.clone(), (file.mode, file.id)));
         return Ok(files.collect());
     }

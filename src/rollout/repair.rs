@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bstr::{BStr, ByteSlice as _};
 
 use super::{DeployRequest, Events, Report, Result, RolloutError, Session, Switch, Verified, plan_deploy};
+use crate::disk::Folders;
 use crate::plan::{Action, Item, Kind};
 use crate::project::{Opening, Project};
 use crate::source::ObjectId;
@@ -93,7 +94,7 @@ pub fn repair(
             });
         }
         let destination = verified.installed.destination.clone();
-        let remade = session.claim(&destination, events).and_then(|_| {
+        let remade = session.claim_for_versions(&destination, events).and_then(|_| {
             if verified.is_damaged { remake(&session, repository, place, verified, events) } else { Ok(()) }
         });
         match remade {
@@ -102,7 +103,7 @@ pub fn repair(
             Ok(()) => items.push(Item {
                 target: verified.installed.target.clone(),
                 source: String::new(),
-                from: destination.link()?.version().cloned(),
+                from: destination.link(&mut Folders::default())?.version().cloned(),
                 destination,
                 action: Action::Repair { version: verified.stored.name.clone() },
                 warnings: Vec::new(),

@@ -107,7 +107,11 @@ impl Session {
         if session.lock.is_unsigned() {
             for path in session.lock.abandoned(session.root.path()) {
                 match Dir::open(&path) {
-                    Ok(versions) => session.claim_folder(path, &versions, events).map(drop)?,
+                    Ok(versions) => {
+                        let id = session.claim_folder(path, &versions, events)?;
+                        stage::sweep(&versions)?;
+                        session.swept.insert(id);
+                    }
                     Err(error) if error.is_not_found() => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -134,9 +138,9 @@ impl Session {
         Ok(())
     }
 
-    /// Locks the `versions/` folder of a destination outside the root, which another root might use too, and sweeps
-    /// what killed runs left in it. Returns what tells the folder from others, by whatever path it was reached.
-    pub(super) fn claim(&mut self, destination: &Destination, events: &dyn Events) -> Result<FolderId> {
+    /// Locks the `versions/` folder of a destination outside the root, which another root might use too. Returns what
+    /// tells the folder from others, by whatever path it was reached.
+    fn claim(&mut self, destination: &Destination, events: &dyn Events) -> Result<FolderId> {
         let path = destination.versions_folder();
         if let Some(known) = self.claimed.get(&path) {
             return Ok(*known);
@@ -147,14 +151,27 @@ impl Session {
 
     fn claim_folder(&mut self, path: PathBuf, versions: &Dir, events: &dyn Events) -> Result<FolderId> {
         let id = versions.inode()?;
-        if self.swept.insert(id) {
+        if self.claimed.values().all(|known| *known != id) {
             if !path.starts_with(self.root.path()) {
                 self.lock.extend(versions.descend(Path::new(""))?, &patience(events))?;
             }
             self.lock.note(&path);
-            stage::sweep(versions)?;
         }
         self.claimed.insert(path, id);
+        Ok(id)
+    }
+
+    /// As [`Session::claim`], for a run that makes versions: what killed ones left there is swept first. To find it
+    /// takes a look at every name in the folder, which other rollouts need not wait for.
+    pub(super) fn claim_for_versions(
+        &mut self,
+        destination: &Destination,
+        events: &dyn Events,
+    ) -> Result<FolderId> {
+        let id = self.claim(destination, events)?;
+        if self.swept.insert(id) {
+            stage::sweep(&Dir::open(&destination.versions_folder())?)?;
+        }
         Ok(id)
     }
 
@@ -196,7 +213,10 @@ impl Session {
         events: &dyn Events,
     ) -> Result<Report> {
         for item in &items {
-            self.claim(&item.destination, events)?;
+            match kind {
+                Kind::Deploy => self.claim_for_versions(&item.destination, events)?,
+                _ => self.claim(&item.destination, events)?,
+            };
         }
         let mut work = Work::of(&items, fresh, about.version_only)?;
         let mut report = Report {

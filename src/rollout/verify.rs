@@ -1,6 +1,8 @@
 //! Whether what is deployed is what was deployed: versions, the links that lead to them, what is said of them, and, as
 //! far as a repository is at hand, whether that is what was committed.
 
+use std::collections::HashMap;
+
 use bstr::BStr;
 
 use super::Result;
@@ -55,21 +57,14 @@ pub fn verify(
     repository: Option<&Repository>,
     (all, is_settled): (bool, bool),
 ) -> Result<Verification> {
-    let looks = inventory.look(selected)?;
+    let looks = if all { inventory.look(selected)? } else { inventory.look_at_active(selected)? };
     let mut found = Verification::default();
+    let mut judge = repository.map(|repository| Judge { repository, commits: HashMap::new() });
     for (installed, look) in selected.iter().zip(&looks) {
         found.astray.extend(astray(look).map(|what| (installed.clone(), what)));
         for stored in &look.stored {
-            let is_active = look.active() == Some(&stored.name);
-            if all || is_active {
-                found.versions.push(verified(
-                    inventory,
-                    installed,
-                    stored,
-                    (is_active, is_settled),
-                    repository,
-                )?);
-            }
+            let state = (look.active() == Some(&stored.name), is_settled);
+            found.versions.push(verified(inventory, installed, stored, state, judge.as_mut())?);
         }
     }
     Ok(found)
@@ -92,19 +87,19 @@ fn verified(
     installed: &Installed,
     stored: &Stored,
     (is_active, is_settled): (bool, bool),
-    repository: Option<&Repository>,
+    judge: Option<&mut Judge<'_>>,
 ) -> Result<Verified> {
     let mut is_disproved = false;
     let destination = &installed.destination;
     let mut checked = match (&stored.record, inventory.shelves.dir(destination)?) {
         (Some(record), Some(versions)) => {
-            let mut checked = check(versions, &stored.name, record);
-            let wrong = repository.and_then(|repository| disprove(repository, destination, record));
+            let mut checked = check(&versions, &stored.name, record);
+            let wrong = judge.and_then(|judge| judge.disprove(destination, record));
             is_disproved = wrong.is_some();
             checked.differences.extend(wrong.map(Difference::of_all));
             Some(checked)
         }
-        (None, Some(versions)) if Record::is_damaged(versions, &stored.name.to_string())? => {
+        (None, Some(versions)) if Record::is_damaged(&versions, &stored.name.to_string())? => {
             let differences = vec![Difference::of_all("its record is damaged")];
             Some(Checked { differences, ..Checked::default() })
         }
@@ -127,34 +122,44 @@ fn wrong_info(destination: &Destination, record: &Record) -> Option<&'static str
     keys.iter().any(|key| info.get(key) != expected.get(key)).then_some("its dist info is of something else")
 }
 
-/// What git says is wrong with a record. Nothing, where the commit is not at hand; and what a pipeline or a filter made
-/// of a source is not made again to find out.
-fn disprove(repository: &Repository, destination: &Destination, record: &Record) -> Option<&'static str> {
-    if record.recipe.uncommitted || record.commit.is_empty() {
-        return None;
+/// What git knows of the commits that records name.
+struct Judge<'r> {
+    repository: &'r Repository,
+    /// Each commit is opened once, however many records name it; `None` where it is not at hand.
+    commits: HashMap<String, Option<Snapshot<'r>>>,
+}
+
+impl Judge<'_> {
+    /// What git says is wrong with a record. Nothing, where the commit is not at hand; and what a pipeline or a filter
+    /// made of a source is not made again to find out.
+    fn disprove(&mut self, destination: &Destination, record: &Record) -> Option<&'static str> {
+        if record.recipe.uncommitted || record.commit.is_empty() {
+            return None;
+        }
+        let repository = self.repository;
+        let open = |commit: &String| Some(Snapshot::new(repository, repository.resolve(commit).ok()?));
+        let snapshot = self.commits.entry(record.commit.clone()).or_insert_with_key(open).as_ref()?;
+        if !names_its_commit(record, snapshot.revision()) {
+            return Some("its record names another commit");
+        }
+        let source = BStr::new(record.source.as_bytes());
+        let Some(node) = snapshot.node(source).ok()? else {
+            return Some("its record names no source of its commit");
+        };
+        if !ObjectId::from_hex(record.object.as_bytes()).is_ok_and(|id| id == node.id) {
+            return Some("its record names another source than its commit");
+        }
+        if record.recipe.pipeline {
+            return None;
+        }
+        let listing = snapshot.list(source, node, &list_options(record)).ok()?;
+        if listing.uses.iter().any(|used| used.starts_with("filter.")) {
+            return None;
+        }
+        let mode = if node.mode == Mode::Submodule { Mode::Directory } else { node.mode };
+        let content = Content { mode, listing, store: 0 };
+        let (contents, shared, kind) = (snapshot.contents(), &record.recipe.shared, repository.hash_kind());
+        let content: Result<String, StageError> = foretell(destination, &content, &contents, shared, kind);
+        (content.ok()? != record.content).then_some("its record promises other content than its commit has")
     }
-    let revision = repository.resolve(&record.commit).ok()?;
-    if !names_its_commit(record, &revision) {
-        return Some("its record names another commit");
-    }
-    let snapshot = Snapshot::new(repository, revision);
-    let source = BStr::new(record.source.as_bytes());
-    let Some(node) = snapshot.node(source).ok()? else {
-        return Some("its record names no source of its commit");
-    };
-    if !ObjectId::from_hex(record.object.as_bytes()).is_ok_and(|id| id == node.id) {
-        return Some("its record names another source than its commit");
-    }
-    if record.recipe.pipeline {
-        return None;
-    }
-    let listing = snapshot.list(source, node, &list_options(record)).ok()?;
-    if listing.uses.iter().any(|used| used.starts_with("filter.")) {
-        return None;
-    }
-    let mode = if node.mode == Mode::Submodule { Mode::Directory } else { node.mode };
-    let content = Content { mode, listing, store: 0 };
-    let (contents, shared, kind) = (snapshot.contents(), &record.recipe.shared, repository.hash_kind());
-    let content: Result<String, StageError> = foretell(destination, &content, &contents, shared, kind);
-    (content.ok()? != record.content).then_some("its record promises other content than its commit has")
 }

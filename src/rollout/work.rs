@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Result, RolloutError, Switch};
 use crate::activate::{Mark, Removal, Swap};
+use crate::disk::Folders;
 use crate::history::Change;
 use crate::plan::{Action, Item};
 use crate::stage::CompleteVersion;
@@ -17,10 +18,11 @@ pub(super) fn groups(
 ) -> Result<BTreeMap<Destination, String>> {
     let swapped: HashSet<&Destination> = swaps.iter().map(Swap::destination).collect();
     let mut groups = BTreeMap::new();
+    let mut folders = Folders::default();
     for item in items.iter().filter(|item| swapped.contains(&item.destination)) {
         let group = match about.groups.get(&item.target) {
             Some(asked) => asked.clone(),
-            None => item.destination.group()?,
+            None => item.destination.group(&mut folders)?,
         };
         if let Some(group) = group {
             groups.insert(item.destination.clone(), group);
@@ -46,10 +48,11 @@ impl Work {
     /// When an item is refused, or a version is not on disk.
     pub(super) fn of(items: &[Item], fresh: &[CompleteVersion], version_only: bool) -> Result<Self> {
         let mut work = Self::default();
+        let mut folders = Folders::default();
         let fresh: HashMap<&Destination, &CompleteVersion> =
             fresh.iter().map(|version| (version.destination(), version)).collect();
         for item in items {
-            work.add(item, &fresh, version_only)?;
+            work.add(item, &fresh, version_only, &mut folders)?;
         }
         Ok(work)
     }
@@ -59,6 +62,7 @@ impl Work {
         item: &Item,
         fresh: &HashMap<&Destination, &CompleteVersion>,
         version_only: bool,
+        folders: &mut Folders,
     ) -> Result<()> {
         let destination = &item.destination;
         let mut change = Change {
@@ -70,6 +74,7 @@ impl Work {
             back: 0,
             removed: Vec::new(),
         };
+        let mut existing = |name| CompleteVersion::existing(destination, name, folders).map(Swap::To);
         match &item.action {
             Action::Refuse(_) => return Err(RolloutError::Refused(vec![item.clone()])),
             Action::Unchanged { .. } | Action::Skip { .. } => return Ok(()),
@@ -81,7 +86,7 @@ impl Work {
                 change.to = Some(name.to_string());
                 match fresh.get(destination) {
                     Some(version) => self.swaps.push(Swap::To((*version).clone())),
-                    None => self.swaps.push(Swap::To(CompleteVersion::existing(destination, name)?)),
+                    None => self.swaps.push(existing(name)?),
                 }
                 if *adopt {
                     self.adopted.push(destination.clone());
@@ -90,7 +95,7 @@ impl Work {
             Action::Relink { to, adopt, clear_mark, mark_bad, back } => {
                 change.to = Some(to.to_string());
                 change.back = *back;
-                self.swaps.push(Swap::To(CompleteVersion::existing(destination, to)?));
+                self.swaps.push(existing(to)?);
                 if *adopt {
                     self.adopted.push(destination.clone());
                 }
@@ -109,7 +114,7 @@ impl Work {
             Action::Repair { version } => {
                 // The link stays; what is said of it is written anew.
                 if item.from.as_ref() == Some(version) {
-                    self.swaps.push(Swap::To(CompleteVersion::existing(destination, version)?));
+                    self.swaps.push(existing(version)?);
                 }
                 change.inactive = true;
                 change.to.clone_from(&change.from);

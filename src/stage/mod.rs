@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::disk::{self, Dir, DiskError, Filesystems, Kind};
+use crate::disk::{self, Dir, DiskError, Filesystems, Folders, Kind};
 use crate::source::git::tree_id;
 use crate::source::{HashKind, Listing, Mode, SourceError};
 use crate::version::{Destination, FileListing, Record, VersionName};
@@ -186,19 +186,18 @@ impl CompleteVersion {
     ///
     /// # Errors
     /// When it is not there.
-    pub fn existing(destination: &Destination, name: &VersionName) -> disk::Result<Self> {
-        let versions = Dir::open(&destination.versions_folder())?;
+    pub fn existing(
+        destination: &Destination,
+        name: &VersionName,
+        folders: &mut Folders,
+    ) -> disk::Result<Self> {
+        let versions = folders.open(&destination.versions_folder())?;
         let text = name.to_string();
-        match versions.stat(&text)?.map(|stat| stat.kind) {
-            Some(Kind::File | Kind::Directory | Kind::Symlink) => {
-                Ok(Self { destination: destination.clone(), name: name.clone() })
-            }
-            _ => Err(DiskError {
-                act: "activate",
-                path: versions.join(text),
-                source: std::io::Error::from(std::io::ErrorKind::NotFound),
-            }),
+        if versions.stat(&text)?.is_some_and(|stat| stat.kind != Kind::Other) {
+            return Ok(Self { destination: destination.clone(), name: name.clone() });
         }
+        let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+        Err(DiskError { act: "activate", path: versions.join(text), source })
     }
 
     /// The destination it is a version of.

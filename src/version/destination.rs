@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use super::{DistInfo, Record, VersionName};
-use crate::disk::{self, Dir, DiskError, Kind, Shown};
+use crate::disk::{self, Dir, Folders, Kind, Shown};
 
 /// Name of the folder that holds versions, beside their destinations.
 pub const VERSIONS: &str = "versions";
@@ -141,8 +142,8 @@ impl Destination {
     ///
     /// # Errors
     /// When the folder cannot be searched.
-    pub fn link(&self) -> disk::Result<Link> {
-        let folder = match Dir::open(self.folder()) {
+    pub fn link(&self, folders: &mut Folders) -> disk::Result<Link> {
+        let folder = match folders.open(self.folder()) {
             Ok(folder) => folder,
             Err(error) if error.is_not_found() => return Ok(Link::Absent),
             Err(error) => return Err(error),
@@ -170,8 +171,8 @@ impl Destination {
     ///
     /// # Errors
     /// When the folder cannot be searched.
-    pub fn group(&self) -> disk::Result<Option<String>> {
-        let folder = match Dir::open(self.folder()) {
+    pub fn group(&self, folders: &mut Folders) -> disk::Result<Option<String>> {
+        let folder = match folders.open(self.folder()) {
             Ok(folder) => folder,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
@@ -239,26 +240,34 @@ fn parts_of_group(text: &Path) -> Option<(&str, &str)> {
     (is_current && is_group).then_some((group, slot))
 }
 
-/// The `versions/` folders of a run, each opened and read once, however many destinations share it.
+/// What a run looks at of destinations and their `versions/` folders, each opened and read once, however many
+/// destinations share it.
 #[derive(Debug, Default)]
 pub struct Shelves {
-    shelves: HashMap<PathBuf, Option<Shelf>>,
-}
-
-#[derive(Debug)]
-struct Shelf {
-    dir: Dir,
-    /// Sorted; read when first asked for.
-    names: Option<Vec<String>>,
+    folders: Folders,
+    /// What each `versions/` folder holds, sorted, as far as that was asked for.
+    names: HashMap<PathBuf, Vec<String>>,
 }
 
 impl Shelves {
+    /// What stands at `destination` now.
+    ///
+    /// # Errors
+    /// When the folder cannot be searched.
+    pub fn link(&mut self, destination: &Destination) -> disk::Result<Link> {
+        destination.link(&mut self.folders)
+    }
+
     /// The open `versions/` folder of `destination`; `None` where there is none yet.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn dir(&mut self, destination: &Destination) -> disk::Result<Option<&Dir>> {
-        Ok(self.shelf(destination)?.map(|shelf| &shelf.dir))
+    pub fn dir(&mut self, destination: &Destination) -> disk::Result<Option<Arc<Dir>>> {
+        match self.folders.open(&destination.versions_folder()) {
+            Ok(dir) => Ok(Some(dir)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The version `name` of `destination` with its record; `None` if it is not there.
@@ -266,11 +275,11 @@ impl Shelves {
     /// # Errors
     /// When the folder or the record cannot be read.
     pub fn stored(&mut self, destination: &Destination, name: &VersionName) -> disk::Result<Option<Stored>> {
-        let Some(shelf) = self.shelf(destination)? else { return Ok(None) };
+        let Some(dir) = self.dir(destination)? else { return Ok(None) };
         let text = name.to_string();
-        match shelf.dir.stat(&text)?.map(|stat| stat.kind) {
+        match dir.stat(&text)?.map(|stat| stat.kind) {
             None | Some(Kind::Other) => Ok(None),
-            Some(_) => Ok(Some(Stored { name: name.clone(), record: Record::read(&shelf.dir, &text)? })),
+            Some(_) => Ok(Some(Stored { name: name.clone(), record: Record::read(&dir, &text)? })),
         }
     }
 
@@ -290,9 +299,9 @@ impl Shelves {
     pub fn versions_from(&mut self, destination: &Destination, count: u64) -> disk::Result<Vec<Stored>> {
         let mut names = self.names(destination)?;
         names.retain(|name| name.count() >= count);
-        let Some(shelf) = self.shelf(destination)? else { return Ok(Vec::new()) };
+        let Some(dir) = self.dir(destination)? else { return Ok(Vec::new()) };
         let read = |name: VersionName| {
-            let record = Record::read(&shelf.dir, &name.to_string())?;
+            let record = Record::read(&dir, &name.to_string())?;
             Ok(Stored { name, record })
         };
         let mut versions: Vec<Stored> = names.into_iter().map(read).collect::<disk::Result<_>>()?;
@@ -312,22 +321,19 @@ impl Shelves {
     /// # Errors
     /// When the folder cannot be read.
     pub fn names(&mut self, destination: &Destination) -> disk::Result<Vec<VersionName>> {
-        let Some(shelf) = self.shelf(destination)? else { return Ok(Vec::new()) };
-        let names = match &shelf.names {
-            Some(names) => names,
-            None => {
-                let mut names: Vec<String> = shelf
-                    .dir
-                    .names()?
-                    .into_iter()
-                    .filter_map(|name| name.to_str().map(ToOwned::to_owned))
-                    // Records and listings; no version's name ends like that.
-                    .filter(|name| ![".json", ".files"].iter().any(|end| name.ends_with(end)))
-                    .collect();
+        let folder = destination.versions_folder();
+        if !self.names.contains_key(&folder) {
+            let mut names: Vec<String> = Vec::new();
+            if let Some(dir) = self.dir(destination)? {
+                let all =
+                    dir.names()?.into_iter().filter_map(|name| name.into_os_string().into_string().ok());
+                // Records and listings; no version's name ends like that.
+                names.extend(all.filter(|name| ![".json", ".files"].iter().any(|end| name.ends_with(end))));
                 names.sort_unstable();
-                shelf.names.insert(names)
             }
-        };
+            self.names.insert(folder.clone(), names);
+        }
+        let names = &self.names[&folder];
         let prefix = format!("{}.", destination.base);
         let start = names.partition_point(|name| *name < prefix);
         let candidates = names[start..].iter().take_while(|name| name.starts_with(&prefix));
@@ -335,18 +341,5 @@ impl Shelves {
             candidates.filter_map(|name| VersionName::parse(&destination.base, name)).collect();
         versions.sort();
         Ok(versions)
-    }
-
-    fn shelf(&mut self, destination: &Destination) -> Result<Option<&mut Shelf>, DiskError> {
-        let folder = destination.versions_folder();
-        if !self.shelves.contains_key(&folder) {
-            let shelf = match Dir::open(&folder) {
-                Ok(dir) => Some(Shelf { dir, names: None }),
-                Err(error) if error.is_not_found() => None,
-                Err(error) => return Err(error),
-            };
-            self.shelves.insert(folder.clone(), shelf);
-        }
-        Ok(self.shelves.get_mut(&folder).and_then(Option::as_mut))
     }
 }

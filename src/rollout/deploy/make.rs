@@ -38,6 +38,7 @@ impl Prepared {
         let staged = self.stage(session, project, snapshot, events)?;
         let mut sealed = Vec::new();
         let mut known = Vec::new();
+        let mut shelves = Shelves::default();
         for (index, staged) in staged {
             let wanted = &self.work[index];
             if let Some(spec) = spec_of(project, &wanted.item) {
@@ -48,7 +49,7 @@ impl Prepared {
             if let Some(version) = self.place(index, staged, request.consent, &mut known)? {
                 sealed.push(version);
             } else if !request.consent.force {
-                refuse_damaged(&mut self.plan.items[index])?;
+                refuse_damaged(&mut self.plan.items[index], &mut shelves)?;
             }
         }
         let refused = self.refused(request);
@@ -82,7 +83,7 @@ impl Prepared {
         let mut indices = Vec::new();
         for (index, (item, wanted)) in self.plan.items.iter().zip(&mut self.work).enumerate() {
             let Action::Create { name, .. } = &item.action else { continue };
-            let folder_id = session.claim(&item.destination, events)?;
+            let folder_id = session.claim_for_versions(&item.destination, events)?;
             let (listing, folder) = match (wanted.folder.take(), snapshot) {
                 (Some(folder), _) => (folder.listing.clone(), Some(folder)),
                 (None, Some(snapshot)) => (list(wanted, snapshot)?, None),
@@ -275,7 +276,7 @@ fn previous(shelves: &mut Shelves, item: &Item) -> Result<Vec<Previous>> {
     found.retain(|(_, name, _)| std::mem::take(&mut is_first) || Some(name) == item.from.as_ref());
     let mut previous = Vec::new();
     for (listed, name, record) in found {
-        match FileListing::read(versions, &name.to_string()) {
+        match FileListing::read(&versions, &name.to_string()) {
             Ok(Some(files)) => previous.push(Previous { name, record, files, listed }),
             // There is nothing to share with a version that one cannot tell the files of.
             Ok(None) | Err(ListingError::Damaged { .. }) => {}

@@ -7,7 +7,7 @@ mod workshop;
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::damage::refuse_damaged;
+use super::damage::refuse_all_damaged;
 use super::{Admitted, Events, Report, Result, RolloutError, Session, Switch};
 use crate::manifest::{self, Manifest, TargetSpec};
 use crate::plan::{Action, Consent, Item, Kind, Plan, Refusal};
@@ -151,8 +151,7 @@ impl Prepared {
     /// # Errors
     /// When a `versions/` folder cannot be read.
     pub fn look_over(&mut self, request: &DeployRequest) -> Result<()> {
-        let items = &mut self.plan.items;
-        if request.consent.force { Ok(()) } else { items.iter_mut().try_for_each(refuse_damaged) }
+        if request.consent.force { Ok(()) } else { refuse_all_damaged(&mut self.plan.items) }
     }
 
     /// The items that are refused and hold back the whole rollout.

@@ -133,7 +133,7 @@ impl<'a> Planner<'a> {
     /// Decides what happens to the destination of `wanted`, and notes which versions behind it are bad.
     pub(super) fn decide(&mut self, wanted: &mut Wanted) -> Result<Item> {
         let destination = &wanted.item.destination;
-        let link = destination.link()?;
+        let link = self.shelves.link(destination)?;
         let from = link.version().cloned();
         let active = match &from {
             Some(from) => {

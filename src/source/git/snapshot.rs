@@ -1,6 +1,7 @@
 //! The tree of one revision, as the rest of the program sees it.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
@@ -89,13 +90,15 @@ pub struct Snapshot<'r> {
     pub(super) repository: &'r Repository,
     pub(super) revision: Revision,
     pub(super) tables: RefCell<Tables>,
+    /// The trees on the way to the path that was looked up last, from the root down: the next may lie beside it.
+    way: RefCell<Vec<(ObjectId, HashMap<BString, Node>)>>,
 }
 
 impl<'r> Snapshot<'r> {
     /// Opens the tree of `revision`.
     pub fn new(repository: &'r Repository, revision: Revision) -> Self {
         let tables = RefCell::new(Tables::new(repository));
-        Self { repository, revision, tables }
+        Self { repository, revision, tables, way: RefCell::default() }
     }
 
     /// The revision this is.
@@ -115,13 +118,18 @@ impl<'r> Snapshot<'r> {
     pub fn node(&self, path: &BStr) -> Result<Option<Node>> {
         let mut node = Node { mode: Mode::Directory, id: self.revision.tree };
         let mut directory = BString::default();
-        for component in path.split_str("/").filter(|component| !component.is_empty()) {
+        let mut way = self.way.borrow_mut();
+        for (depth, component) in path.split_str("/").filter(|component| !component.is_empty()).enumerate() {
             if node.mode != Mode::Directory {
                 return Ok(None);
             }
-            let tree = read_tree(&self.repository.local, node.id, directory.as_bstr())?;
-            match tree.into_iter().find(|(name, _)| name == component) {
-                Some((_, found)) => node = found,
+            if way.get(depth).is_none_or(|(id, _)| *id != node.id) {
+                let tree = read_tree(&self.repository.local, node.id, directory.as_bstr())?;
+                way.truncate(depth);
+                way.push((node.id, tree.into_iter().collect()));
+            }
+            match way[depth].1.get(component.as_bstr()) {
+                Some(found) => node = *found,
                 None => return Ok(None),
             }
             directory = join(directory.as_bstr(), component.as_bstr());
@@ -175,7 +183,7 @@ pub(super) fn read_tree(repo: &gix::Repository, id: ObjectId, path: &BStr) -> Re
     let mut bytes = Vec::new();
     read_checked(repo, id, gix::objs::Kind::Tree, &what, &mut bytes)?;
     let mut entries = Vec::new();
-    let mut names = std::collections::HashSet::new();
+    let mut names = HashSet::new();
     for entry in gix::objs::TreeRefIter::from_bytes(&bytes, repo.object_hash()) {
         let entry = entry.map_err(|source| GitError::CorruptObject {
             what: what.clone(),

@@ -4,6 +4,7 @@ mod after;
 mod commands;
 mod damage;
 mod going_back;
+mod growth;
 mod refusals;
 mod repositories;
 mod revisions;

@@ -67,3 +67,21 @@ fn a_small_stack_is_enough() {
     let refused = refused_under(&["ulimit -s 256".to_owned()]);
     assert!(refused.is_empty(), "{}", refused[0].snapshot());
 }
+
+#[test]
+fn destinations_in_many_folders_need_no_more_open_files() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    repo.manifest(r#""conf": { "source": "conf/*/file", "destination": "{DEPLOY_ROOT}/%1/file" }"#);
+    for text in ["one", "two"] {
+        for number in 0..100 {
+            repo.write(format!("conf/{number}/file"), format!("{text} {number}"));
+        }
+        repo.commit(text);
+        repo.dist([]).success();
+    }
+    for line in ["show -v", "-d", "rollback", "use conf 2", "verify", "prune --keep 1", ""] {
+        let line = format!("ulimit -n 40 && exec git-dist {line}");
+        sandbox.run(sandbox.command("bash", repo.path()).args(["-c", &line])).success();
+    }
+}
