@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! cargo bench --bench deploy -- [WORK].. [--repository PATH] [--files N] [--items N] [--commits N] [--samples N]
-//!                               [--dir DIR] [--quick]
+//!                               [--peer-samples N] [--dir DIR] [--quick]
 //! ```
 //!
 //! WORK is one or more of `tree`, `items`, `history`, `start`, `verify`, `memory`, `durability` (all of them where none
-//! is named) and `growth`; `plot CSV FOLDER` draws what `growth` printed.
+//! is named) and `growth`, or a part of it: `growth-files`, `growth-versions`, `growth-items`. `plot CSV FOLDER` draws
+//! what these printed.
 //!
 //! Each work makes a repository below DIR (default: `/dev/shm` where there is one, so that no disk is measured), or
 //! clones that at PATH. The two sides of a row take turns. Times are of whole processes: the medians of both sides, and
@@ -35,6 +36,8 @@ pub(crate) struct Options {
     items: usize,
     commits: usize,
     samples: usize,
+    /// How often distman does what takes it minutes.
+    peer_samples: usize,
     dir: PathBuf,
     is_quick: bool,
 }
@@ -60,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) {
-    if options.works.iter().any(|work| work != "growth") {
+    if options.works.iter().any(|work| walks(work).is_none()) {
         table::head(options);
     }
     for work in &options.works {
@@ -72,8 +75,17 @@ fn run(options: &Options) {
             "verify" => works::verify(options),
             "memory" => works::memory(options),
             "durability" => works::durability(options),
-            _ => growth::run(options),
+            work => walks(work).unwrap_or_default().iter().for_each(|walk| growth::run(options, walk)),
         }
+    }
+}
+
+/// The walks of `growth` that a word asks for.
+fn walks(word: &str) -> Option<&'static [&'static str]> {
+    let walk = word.strip_prefix("growth")?;
+    match walk.strip_prefix('-') {
+        None => Some(&growth::WALKS[..]).filter(|_| walk.is_empty()),
+        Some(walk) => growth::WALKS.iter().position(|it| *it == walk).map(|at| &growth::WALKS[at..=at]),
     }
 }
 
@@ -87,6 +99,7 @@ fn options(words: &[&str]) -> Result<Options, String> {
         items: if is_quick { 60 } else { 10_000 },
         commits: if is_quick { 2_000 } else { 80_000 },
         samples: if is_quick { 3 } else { 7 },
+        peer_samples: 1,
         dir: if shm.is_dir() { shm } else { std::env::temp_dir() },
         is_quick,
     };
@@ -104,8 +117,9 @@ fn options(words: &[&str]) -> Result<Options, String> {
             "--items" => options.items = number(value()?)?,
             "--commits" => options.commits = number(value()?)?,
             "--samples" => options.samples = number(value()?)?,
+            "--peer-samples" => options.peer_samples = number(value()?)?,
             "--dir" => options.dir = value()?.into(),
-            work if WORKS.contains(&work) || work == "growth" => options.works.push(work.to_owned()),
+            work if WORKS.contains(&work) || walks(work).is_some() => options.works.push(work.to_owned()),
             _ => return Err(format!("there is no work and no option `{word}`")),
         }
     }

@@ -1,42 +1,76 @@
-//! Draws what `growth` printed: one picture for files, versions and items each, both axes logarithmic.
+//! Draws what `growth` printed: a picture for each walk, time above memory, all axes logarithmic.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::growth::HEAD;
+use crate::growth::{HEAD, WALKS};
 
-/// The acts that are drawn: the column, its name in the legend, and a colour that is seen on light and dark pages.
-const ACTS: [(usize, &str, &str); 4] = [
-    (3, "first deploy", "#d1242f"),
-    (4, "one file changed", "#bf8700"),
-    (5, "nothing to do", "#1a7f37"),
-    (6, "show", "#0969da"),
+/// The acts with a colour each that is seen on light and dark pages, in the order of the legend.
+const ACTS: [(&str, &str); 8] = [
+    ("first deploy", "#d1242f"),
+    ("all changed", "#bc4c00"),
+    ("rollback of all", "#bf3989"),
+    ("one changed", "#bf8700"),
+    ("verify", "#8250df"),
+    ("rollback", "#1b7c83"),
+    ("show", "#0969da"),
+    ("nothing to do", "#1a7f37"),
 ];
-const WIDTH: f64 = 560.0;
-const HEIGHT: f64 = 320.0;
-/// Left, right, top and bottom of the field.
-const FIELD: (f64, f64, f64, f64) = (64.0, 400.0, 16.0, 272.0);
+/// The colour of axes and text, which is seen on both too.
+const GREY: &str = "#768390";
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 620.0;
+/// Left and right of the fields.
+const SIDES: (f64, f64) = (76.0, 470.0);
+
+/// One act at one number.
+struct Cell {
+    walk: String,
+    number: f64,
+    act: String,
+    /// Milliseconds and megabytes, as far as they were measured.
+    values: [Option<f64>; 2],
+}
+
+/// What is drawn of the cells.
+struct Field {
+    /// Which of the values.
+    value: usize,
+    title: &'static str,
+    units: [&'static str; 2],
+    top: f64,
+    bottom: f64,
+}
+
+const FIELDS: [Field; 2] = [
+    Field { value: 0, title: "time of the process", units: ["ms", "s"], top: 34.0, bottom: 320.0 },
+    Field { value: 1, title: "most memory", units: ["MB", "GB"], top: 384.0, bottom: 560.0 },
+];
 
 /// Writes `growth-files.svg` and its siblings to `folder`.
 pub(crate) fn draw(csv: &Path, folder: &Path) {
     let text =
         fs::read_to_string(csv).unwrap_or_else(|error| panic!("cannot read {}: {error}", csv.display()));
-    let lines = text.lines().skip_while(|line| *line != HEAD).skip(1);
-    let number = |cell: &str| cell.parse::<f64>().ok();
-    let rows: Vec<Vec<f64>> =
-        lines.map_while(|line| line.split(',').map(number).collect::<Option<Vec<_>>>()).collect();
-    assert!(!rows.is_empty(), "{} has no line `{HEAD}` with rows below it", csv.display());
-    for (axis, name) in ["files", "versions", "items"].into_iter().enumerate() {
-        // Along one axis, with the others at their least.
-        let least = |column: usize| rows.iter().map(|row| row[column]).fold(f64::INFINITY, f64::min);
-        let along = rows.iter().filter(|row| (0..3).all(|other| other == axis || row[other] <= least(other)));
-        let path = folder.join(format!("growth-{name}.svg"));
-        let picture = picture(name, axis, &along.collect::<Vec<_>>());
-        fs::write(&path, picture).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    let cells: Vec<Cell> = text.lines().filter_map(cell).collect();
+    assert!(!cells.is_empty(), "{} has no rows of `{HEAD}`", csv.display());
+    for walk in WALKS {
+        let along: Vec<&Cell> = cells.iter().filter(|cell| cell.walk == walk).collect();
+        if along.is_empty() {
+            continue;
+        }
+        let path = folder.join(format!("growth-{walk}.svg"));
+        fs::write(&path, picture(walk, &along))
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
         println!("{}", path.display());
     }
+}
+
+fn cell(line: &str) -> Option<Cell> {
+    let [walk, number, act, time, memory] = line.split(',').collect::<Vec<_>>()[..] else { return None };
+    let number = number.parse().ok()?;
+    let values = [time.parse().ok(), memory.parse().ok()];
+    Some(Cell { walk: walk.to_owned(), number, act: act.to_owned(), values })
 }
 
 /// A logarithmic scale that maps whole powers of ten around `values` to `from..to`.
@@ -64,53 +98,101 @@ impl Scale {
     }
 }
 
-fn picture(name: &str, axis: usize, rows: &[&Vec<f64>]) -> String {
-    let (left, right, top, bottom) = FIELD;
-    let across = Scale::of(rows.iter().map(|row| row[axis]), left, right);
-    let times = ACTS.iter().flat_map(|(column, ..)| rows.iter().map(|row| row[*column]));
-    let up = Scale::of(times, bottom, top);
+fn picture(walk: &str, cells: &[&Cell]) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-         font-size=\"12\" fill=\"#768390\">\n<title>time of a command by number of {name}</title>\n"
+         font-size=\"12\" fill=\"{GREY}\">\n<title>time and memory of each act by number of {walk}</title>\n"
     );
-    for (value, x) in across.ticks() {
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{x:.1} {top}V{bottom}\" stroke=\"#76839055\"/>\
-             <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value}</text>",
-            bottom + 16.0
-        );
+    let across = Scale::of(cells.iter().map(|cell| cell.number), SIDES.0, SIDES.1);
+    for field in &FIELDS {
+        field.draw(&mut svg, &across, cells);
     }
-    for (value, y) in up.ticks() {
-        let unit = if value < 1000.0 { format!("{value} ms") } else { format!("{} s", value / 1000.0) };
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{left} {y:.1}H{right}\" stroke=\"#76839055\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{unit}</text>",
-            left - 6.0,
-            y + 4.0
-        );
+    let acts = ACTS.iter().filter(|(act, _)| cells.iter().any(|cell| cell.act == *act));
+    let mut y = FIELDS[0].top + 8.0;
+    for (act, colour) in acts {
+        legend(&mut svg, y, act, &format!("stroke=\"{colour}\" stroke-width=\"2\""));
+        y += 20.0;
     }
-    for (index, (column, act, colour)) in ACTS.iter().enumerate() {
-        let points: BTreeMap<u64, f64> = rows.iter().map(|row| (row[axis] as u64, row[*column])).collect();
-        let line: Vec<String> =
-            points.iter().map(|(x, y)| format!("{:.1},{:.1}", across.at(*x as f64), up.at(*y))).collect();
-        let y = top + 16.0 + 20.0 * index as f64;
-        let _ = writeln!(
-            svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\
-             <path d=\"M{} {:.1}h16\" stroke=\"{colour}\" stroke-width=\"2\"/><text x=\"{}\" y=\"{y:.1}\">{act}</text>",
-            line.join(" "),
-            right + 16.0,
-            y - 4.0,
-            right + 38.0
-        );
-    }
+    legend(&mut svg, y, "in proportion", SLOPE);
+    let (middle, bottom) = (f64::midpoint(SIDES.0, SIDES.1), HEIGHT - 16.0);
+    let label = if walk == "versions" { "stored versions" } else { walk };
     let _ = writeln!(
         svg,
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{name}</text>\n</svg>",
-        f64::midpoint(left, right),
-        HEIGHT - 12.0
+        "<text x=\"{middle:.1}\" y=\"{bottom:.1}\" text-anchor=\"middle\">{label}</text>\n</svg>"
     );
     svg
+}
+
+/// How a line of what grows in proportion is drawn.
+const SLOPE: &str = "stroke=\"#768390\" stroke-dasharray=\"3 4\"";
+
+fn legend(svg: &mut String, y: f64, text: &str, stroke: &str) {
+    let (line, words) = (SIDES.1 + 22.0, SIDES.1 + 44.0);
+    let _ = writeln!(
+        svg,
+        "<path d=\"M{line} {:.1}h16\" {stroke}/><text x=\"{words}\" y=\"{y:.1}\">{text}</text>",
+        y - 4.0
+    );
+}
+
+impl Field {
+    fn draw(&self, svg: &mut String, across: &Scale, cells: &[&Cell]) {
+        let (left, right) = SIDES;
+        let Self { value, title, units: [unit, thousand], top, bottom } = *self;
+        let measured = || cells.iter().filter_map(|cell| cell.values[value]);
+        if measured().next().is_none() {
+            return;
+        }
+        let up = Scale::of(measured().collect::<Vec<_>>().into_iter(), bottom, top);
+        let _ = writeln!(svg, "<text x=\"{left}\" y=\"{:.1}\">{title}</text>", top - 14.0);
+        for (number, x) in across.ticks() {
+            let _ = writeln!(
+                svg,
+                "<path d=\"M{x:.1} {top}V{bottom}\" stroke=\"{GREY}55\"/>\
+                 <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                bottom + 16.0,
+                grouped(number)
+            );
+        }
+        for (number, y) in up.ticks() {
+            let text = if number < 1000.0 {
+                format!("{number} {unit}")
+            } else {
+                format!("{} {thousand}", number / 1e3)
+            };
+            let _ = writeln!(
+                svg,
+                "<path d=\"M{left} {y:.1}H{right}\" stroke=\"{GREY}55\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
+                left - 6.0,
+                y + 4.0
+            );
+        }
+        // From corner to corner of as many powers of ten as both axes have.
+        let powers = (across.high - across.low).min(up.high - up.low);
+        let (x, y) = (across.at(10_f64.powi(across.low + powers)), up.at(10_f64.powi(up.low + powers)));
+        let _ = writeln!(svg, "<path d=\"M{left} {bottom}L{x:.1} {y:.1}\" {SLOPE}/>");
+        for (act, colour) in ACTS {
+            let of_act = cells.iter().filter(|cell| cell.act == act);
+            let mut points: Vec<(f64, f64)> =
+                of_act.filter_map(|cell| Some((cell.number, cell.values[value]?))).collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let places = points.iter().map(|(number, value)| (across.at(*number), up.at(*value)));
+            let line: Vec<String> = places.clone().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+            let _ = writeln!(
+                svg,
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+                line.join(" ")
+            );
+            for (x, y) in places {
+                let _ = write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\" fill=\"{colour}\"/>");
+            }
+            svg.push('\n');
+        }
+    }
+}
+
+/// A power of ten as people read it: `10,000`.
+fn grouped(number: f64) -> String {
+    if number < 1000.0 { format!("{number}") } else { format!("{},000", number / 1e3) }
 }

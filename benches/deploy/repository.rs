@@ -26,6 +26,8 @@ pub(crate) struct Shape {
     pub(crate) changes: usize,
     /// The commits that change all items; others change the first.
     pub(crate) all_items: (usize, usize),
+    /// Files have half a kilobyte on average in place of thirteen.
+    pub(crate) is_short: bool,
 }
 
 /// Files in one folder.
@@ -42,10 +44,10 @@ impl Repository {
                 if commit == 0 {
                     file(stream, "dist.json", &manifest(shape))?;
                     for number in 0..shape.files {
-                        file(stream, &path(number), &text(&mut random))?;
+                        file(stream, &path(number), &text(&mut random, shape))?;
                     }
                 } else if shape.files > 0 {
-                    file(stream, &path(commit * 7919 % shape.files), &text(&mut random))?;
+                    file(stream, &path(commit * 7919 % shape.files), &text(&mut random, shape))?;
                 }
                 let changed = match commit {
                     0 => 0..shape.items,
@@ -118,7 +120,13 @@ impl Repository {
                     file(
                         stream,
                         "dist.json",
-                        &manifest(Shape { files: 0, items: 1, changes: 0, all_items: (0, 0) }),
+                        &manifest(Shape {
+                            files: 0,
+                            items: 1,
+                            changes: 0,
+                            all_items: (0, 0),
+                            is_short: false,
+                        }),
                     )?;
                 }
                 file(stream, "bin/item", &format!("echo {commit}\n"))?;
@@ -135,7 +143,7 @@ impl Repository {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         import(sandbox, |stream| {
             begin(stream, 0, 0, None)?;
-            let shape = Shape { files: 1, items: 0, changes: 0, all_items: (0, 0) };
+            let shape = Shape { files: 1, items: 0, changes: 0, all_items: (0, 0), is_short: false };
             file(stream, "dist.json", &manifest(shape))?;
             write!(stream, "M 100644 inline tree/blob\ndata {}\n", megabytes << 20)?;
             for _ in 0..megabytes {
@@ -178,8 +186,8 @@ fn path(number: usize) -> String {
 }
 
 /// The sizes of source files: most are short, a few long; 13 KB on average.
-fn text(random: &mut Random) -> String {
-    let size = 100 << random.below(10);
+fn text(random: &mut Random, shape: Shape) -> String {
+    let size = 100 << random.below(if shape.is_short { 5 } else { 10 });
     words(random, size)
 }
 

@@ -40,6 +40,18 @@ impl Row<'_> {
         self.print(&milliseconds(ours), &milliseconds(theirs), ratio);
     }
 
+    /// Measures each side so many times, one after the other, for what takes the other side minutes: prints the medians
+    /// and their ratio.
+    pub(crate) fn measure_apart(
+        &self,
+        (ours, us): (usize, impl Fn(usize) -> Duration),
+        (theirs, them): (usize, impl Fn(usize) -> Duration),
+    ) {
+        let ours = median((0..ours).map(|round| us(round).as_secs_f64()));
+        let theirs = median((0..theirs).map(|round| them(round).as_secs_f64()));
+        self.print(&milliseconds(ours), &milliseconds(theirs), ours / theirs);
+    }
+
     /// Prints a row of sizes in bytes.
     pub(crate) fn sizes(&self, ours: u64, theirs: u64) {
         self.print(&megabytes(ours), &megabytes(theirs), ours as f64 / theirs as f64);

@@ -16,7 +16,7 @@ fn row<'a>(work: &'a str, beside: &'a str, goal: f64) -> Row<'a> {
 fn deployable(options: &Options, dir: &Path) -> (Sandbox, Repository) {
     let sandbox = Sandbox::new(dir);
     let changes = options.samples + 1;
-    let shape = Shape { files: options.files, items: 0, changes, all_items: (0, 0) };
+    let shape = Shape { files: options.files, items: 0, changes, all_items: (0, 0), is_short: false };
     let repository = match &options.repository {
         Some(path) => Repository::clone(&sandbox, path, changes),
         None => Repository::generate(&sandbox, shape),
@@ -126,7 +126,16 @@ impl Distman<'_> {
 /// Many files that are deployed each for itself.
 pub(crate) fn items(options: &Options) {
     let sandbox = Sandbox::new(&options.dir);
-    let shape = Shape { files: 0, items: options.items, changes: 10, all_items: (2, 11) };
+    let (ours, theirs) = (options.samples.min(8), options.peer_samples.min(8));
+    // Commits that change one item, then as many that change all as a rollback of each sample goes back.
+    let one = ours.max(theirs);
+    let shape = Shape {
+        files: 0,
+        items: options.items,
+        changes: one + 8,
+        all_items: (one + 1, one + 9),
+        is_short: false,
+    };
     let repository = Repository::generate(&sandbox, shape);
     let commits = &repository.commits;
     let deploy = |commit: &str| sandbox.dist(&["--rev", commit]);
@@ -135,24 +144,35 @@ pub(crate) fn items(options: &Options) {
         sandbox.shell(&format!("git clone --quiet . '{}'", clone.display()));
         Distman { sandbox: &sandbox, program, clone: clone.clone() }
     });
-    title(&format!("items ({}), one round", options.items));
+    title(&format!("items ({}), {ours} rounds, {theirs} of distman", options.items));
     let Some(distman) = distman else {
         row("items", "distman", 0.5).skip("`dist` is not installed (`pip install distman==0.8.4`)");
         return;
     };
-    let pair = |work: &str, goal: f64, ours: &dyn Fn() -> Duration, theirs: &dyn Fn() -> Duration| {
-        row(work, "distman", goal).measure(1, |_| ours(), |_| theirs());
+    let pair = |work: &str, goal: f64, us: &dyn Fn(usize) -> Duration, them: &dyn Fn(usize) -> Duration| {
+        row(work, "distman", goal).measure_apart((ours, us), (theirs, them));
     };
-    pair("first deploy", 0.5, &|| deploy(&commits[0]), &|| distman.deploy(&commits[0]));
-    pair("nothing to do", 0.02, &|| deploy(&commits[0]), &|| distman.run(&["-y"]));
-    pair("one changed", 0.05, &|| deploy(&commits[1]), &|| distman.deploy(&commits[1]));
-    for commit in &commits[2..10] {
+    let first = |_| {
+        sandbox.clear();
+        deploy(&commits[0])
+    };
+    let their_first = |_| {
+        remove(&sandbox.scratch().join("root"));
+        distman.deploy(&commits[0])
+    };
+    pair("first deploy", 0.5, &first, &their_first);
+    pair("nothing to do", 0.02, &|_| deploy(&commits[0]), &|_| distman.run(&["-y"]));
+    let change = |round: usize| &commits[round + 1];
+    pair("one changed", 0.05, &|round| deploy(change(round)), &|round| distman.deploy(change(round)));
+    let all = &commits[one + 1..];
+    for commit in all {
         deploy(commit);
         distman.deploy(commit);
     }
-    pair("nothing to do, nine versions each", 0.02, &|| deploy(&commits[9]), &|| distman.run(&["-y"]));
-    let back = || sandbox.dist(&["rollback"]);
-    pair("rollback of all", 0.1, &back, &|| distman.run(&["-n", "-1", "-y"]));
+    let newest = all.last().expect("there are eight");
+    pair("nothing to do, nine versions each", 0.02, &|_| deploy(newest), &|_| distman.run(&["-y"]));
+    let back = |_| sandbox.dist(&["rollback"]);
+    pair("rollback of all", 0.1, &back, &|_| distman.run(&["-n", "-1", "-y"]));
 }
 
 /// Counting the commits of a long history.
@@ -187,8 +207,10 @@ pub(crate) fn history(options: &Options) {
 /// What every command costs.
 pub(crate) fn start(options: &Options) {
     let sandbox = Sandbox::new(&options.dir);
-    let repository =
-        Repository::generate(&sandbox, Shape { files: 3, items: 3, changes: 1, all_items: (0, 0) });
+    let repository = Repository::generate(
+        &sandbox,
+        Shape { files: 3, items: 3, changes: 1, all_items: (0, 0), is_short: false },
+    );
     sandbox.dist(&["--rev", &repository.commits[1]]);
     let rounds = options.samples * 5;
     title("start");
@@ -229,7 +251,7 @@ pub(crate) fn memory(options: &Options) {
     let (sandbox, _) = deployable(options, &options.dir);
     measure(&sandbox, row("a tree", "150 MB", 1.0), 150_000_000);
     let sandbox = Sandbox::new(&options.dir);
-    let shape = Shape { files: 0, items: options.items, changes: 0, all_items: (0, 0) };
+    let shape = Shape { files: 0, items: options.items, changes: 0, all_items: (0, 0), is_short: false };
     Repository::generate(&sandbox, shape);
     measure(&sandbox, row("items", "150 MB", 1.0), 150_000_000);
 }
