@@ -30,6 +30,7 @@ impl Interrupts {
     pub(super) fn catch() -> Self {
         let received = Arc::new(AtomicUsize::new(0));
         let is_idle = Arc::new(AtomicBool::new(true));
+        let is_ignored = ignored();
         for (signal, number) in [(SIGINT, 2), (SIGTERM, 15), (SIGHUP, 1)] {
             // `nohup` and shells that start something in the background mean it.
             if is_ignored(signal) {
@@ -71,19 +72,21 @@ impl Interrupts {
     }
 }
 
-/// True if whoever started this process had it ignore `signal`.
+/// Tells whether whoever started this process had it ignore a signal.
 #[cfg(target_os = "linux")]
-fn is_ignored(signal: i32) -> bool {
+fn ignored() -> impl Fn(i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    move |signal| mask & (1 << (signal - 1)) != 0
 }
 
-/// True if whoever started this process had it ignore `signal`: what is ignored is so in its children too.
+/// Tells whether whoever started this process had it ignore a signal: what is ignored is so in its children too.
 #[cfg(not(target_os = "linux"))]
-fn is_ignored(signal: i32) -> bool {
-    let mut shell = std::process::Command::new("/bin/sh");
-    shell.args(["-c", &format!("kill -{signal} $$")]);
-    crate::door::output(&mut shell).is_ok_and(|output| output.status.success())
+fn ignored() -> impl Fn(i32) -> bool {
+    |signal| {
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", &format!("kill -{signal} $$")]);
+        crate::door::output(&mut shell).is_ok_and(|output| output.status.success())
+    }
 }
