@@ -177,7 +177,7 @@ fn show_plan(
 
 fn nothing_to_do(
     printer: &Printer,
-    project: &Project,
+    project: &Admitted<'_>,
     prepared: &Prepared,
     is_verbose: bool,
 ) -> Result<u8, CliError> {

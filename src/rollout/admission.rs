@@ -9,7 +9,9 @@ use crate::disk::{Dir, Shown};
 use crate::plan::Kind as Doing;
 use crate::project::{Base, Project};
 use crate::root::SignedOnly;
-use crate::signature::{self, Kind, Object, Signature, SignatureError, Signers, is_required, verify};
+use crate::signature::{
+    self, Kind, Object, REQUIRED, Signature, SignatureError, Signers, is_required, verify,
+};
 use crate::source::git::{Repository, Revision, settings_in};
 
 /// What asks for a signature.
@@ -112,6 +114,15 @@ impl Admitted<'_> {
         Ok(())
     }
 
+    /// Notes in the git directory what the next run need not find out again: the count of commits, and that git's
+    /// configuration does not ask for signatures. Called by runs that may change something.
+    pub(super) fn remember(&self) {
+        self.project.remember_count();
+        if let (Some(repository), None) = (self.project.repository(), &self.demand) {
+            repository.remember_silence(REQUIRED);
+        }
+    }
+
     fn would_note(&self, noted: &mut SignedOnly) -> bool {
         let Some(manifest) = &self.project.manifest_path else { return false };
         noted.note(&self.project.origin(), &manifest.to_string(), self.project.manifest.requires_signature())
@@ -126,10 +137,11 @@ impl Admitted<'_> {
 /// [`RolloutError::NotSigned`]; others if the configuration, the history or the repository cannot be read.
 pub fn admit(project: &Project) -> Result<Admitted<'_>> {
     let settings = match &project.base {
-        Base::Git { repository, .. } => repository.settings()?,
-        Base::Folder(path) => settings_in(path)?,
+        Base::Git { repository, .. } if repository.is_known_silent(REQUIRED) => None,
+        Base::Git { repository, .. } => Some(repository.settings()?),
+        Base::Folder(path) => Some(settings_in(path)?),
     };
-    let is_set = is_required(&settings)
+    let is_set = is_required(settings.as_deref().unwrap_or_default())
         .map_err(|source| RolloutError::NotSigned { demand: Demand::Setting, source })?;
     let demand = match (is_set, project.manifest.requires_signature()) {
         (true, _) => Some(Demand::Setting),
@@ -139,6 +151,10 @@ pub fn admit(project: &Project) -> Result<Admitted<'_>> {
     let Some(demand) = demand else { return Ok(Admitted { project, demand: None, signature: None }) };
     let signature = match &project.base {
         Base::Git { repository, revision } if !project.from_worktree => {
+            let settings = match settings {
+                Some(settings) => settings,
+                None => repository.settings()?,
+            };
             Signers::read(repository, &settings).and_then(|signers| signed(repository, revision, &signers))
         }
         _ => Err(SignatureError::Uncommitted),

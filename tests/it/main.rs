@@ -1,6 +1,7 @@
 //! Integration tests: the real binary against real repositories, in a sandbox of its own.
 #![allow(clippy::unwrap_used)]
 
+mod asking;
 mod back;
 mod command;
 mod completion;

@@ -254,13 +254,13 @@ impl Prepared {
         let items = self.plan.items;
         let mut report = session.switch(Some(project), Kind::Deploy, items, &complete, &about, events)?;
         report.items.extend(set_aside);
-        project.remember_count();
+        project.remember();
         Ok(report)
     }
 
     /// What is to be reported where the plan changes nothing.
-    pub fn nothing_to_do(&self, project: &Project) -> Report {
-        project.remember_count();
+    pub fn nothing_to_do(&self, project: &Admitted<'_>) -> Report {
+        project.remember();
         Report::nothing(self.plan.clone())
     }
 }

@@ -27,7 +27,7 @@ pub struct Setting {
 pub fn settings_in(directory: &Path) -> Result<Vec<Setting>> {
     let mut command = Command::new("git");
     command.arg("-C").arg(directory);
-    listed(command)
+    Ok(without_scopes(listed(command)?))
 }
 
 /// A boolean as git-config(1) reads it: a key alone is true, an empty value false; `None` for anything else.
@@ -45,6 +45,11 @@ impl Repository {
     /// # Errors
     /// As [`settings_in`].
     pub fn settings(&self) -> Result<Vec<Setting>> {
+        Ok(without_scopes(self.settings_with_scopes()?))
+    }
+
+    /// As [`Repository::settings`], each with git's word for its scope.
+    pub(super) fn settings_with_scopes(&self) -> Result<Vec<(String, Setting)>> {
         listed(self.asking())
     }
 
@@ -60,7 +65,7 @@ impl Repository {
         Ok(printed.split_terminator('\0').map(ToOwned::to_owned).collect())
     }
 
-    fn asking(&self) -> Command {
+    pub(super) fn asking(&self) -> Command {
         let mut command = Command::new("git");
         let git_dir = std::path::absolute(self.git_dir()).unwrap_or_else(|_| self.git_dir().to_owned());
         command.current_dir(&git_dir).arg("--git-dir").arg(&git_dir);
@@ -68,7 +73,11 @@ impl Repository {
     }
 }
 
-fn listed(mut command: Command) -> Result<Vec<Setting>> {
+fn without_scopes(settings: Vec<(String, Setting)>) -> Vec<Setting> {
+    settings.into_iter().map(|(_, setting)| setting).collect()
+}
+
+fn listed(mut command: Command) -> Result<Vec<(String, Setting)>> {
     command.args(["config", "--list", "-z", "--show-scope"]);
     let printed = printed(command, 0)?;
     let mut fields = printed.split_terminator('\0');
@@ -76,11 +85,9 @@ fn listed(mut command: Command) -> Result<Vec<Setting>> {
     // `scope NUL key LF value NUL`, or `scope NUL key NUL` for a key that stands alone.
     while let (Some(scope), Some(entry)) = (fields.next(), fields.next()) {
         let (key, value) = entry.split_once('\n').map_or((entry, None), |(key, value)| (key, Some(value)));
-        settings.push(Setting {
-            key: key.to_owned(),
-            value: value.map(ToOwned::to_owned),
-            is_of_host: matches!(scope, "system" | "global" | "command"),
-        });
+        let is_of_host = matches!(scope, "system" | "global" | "command");
+        let setting = Setting { key: key.to_owned(), value: value.map(ToOwned::to_owned), is_of_host };
+        settings.push((scope.to_owned(), setting));
     }
     Ok(settings)
 }

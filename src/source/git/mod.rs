@@ -17,6 +17,7 @@ mod pack;
 mod remembered;
 mod repository;
 mod revision;
+mod silent;
 mod snapshot;
 mod submodule;
 mod subst;

@@ -14,7 +14,7 @@ use crate::disk::{Dir, Result};
 
 use super::blob_id;
 
-const FOLDER: &str = "dist";
+pub(super) const FOLDER: &str = "dist";
 const FILE: &str = "commit-counts";
 const HEADER: &str = "git-dist commit counts 1";
 /// So many commits are remembered, those that were counted last.
@@ -47,25 +47,31 @@ impl Remembered {
         self.0.iter().find(|(id, _)| *id == commit).map(|(_, known)| *known)
     }
 
-    /// Remembers one more commit in `git_dir`, if that belongs to the user: the files of others are not for us to make.
+    /// Remembers one more commit in `git_dir`, if that belongs to the user.
     pub(super) fn add(mut self, commit: ObjectId, known: Known, git_dir: &Path) {
         self.0.push((commit, known));
-        let _ = self.write(git_dir);
+        let _ = note(git_dir, FILE, self.to_string().as_bytes());
     }
+}
 
-    fn write(&self, git_dir: &Path) -> Result<()> {
-        let dir = Dir::open(git_dir)?;
-        let owner = dir.stat(".")?.map(|stat| stat.owner);
-        if owner != Some(rustix::process::geteuid().as_raw()) {
-            return Ok(());
-        }
-        match dir.make_dir(FOLDER) {
-            Err(error) if !error.is_already_there() => return Err(error),
-            _ => {}
-        }
-        // Who finds half of it after a power cut takes it for none.
-        dir.descend(Path::new(FOLDER))?.replace_file_without_sync(FILE, self.to_string().as_bytes())
+/// Writes `bytes` as `file` of git dist's own folder in `git_dir`, if that belongs to the user: the files of others are
+/// not for us to make. Who finds half of it after a power cut must take it for none.
+pub(super) fn note(git_dir: &Path, file: &str, bytes: &[u8]) -> Result<()> {
+    if !is_own(git_dir) {
+        return Ok(());
     }
+    let dir = Dir::open(git_dir)?;
+    match dir.make_dir(FOLDER) {
+        Err(error) if !error.is_already_there() => return Err(error),
+        _ => {}
+    }
+    dir.descend(Path::new(FOLDER))?.replace_file_without_sync(file, bytes)
+}
+
+/// True if `git_dir` belongs to the user.
+pub(super) fn is_own(git_dir: &Path) -> bool {
+    let stat = Dir::open(git_dir).and_then(|dir| dir.stat("."));
+    stat.is_ok_and(|stat| stat.is_some_and(|stat| stat.owner == rustix::process::geteuid().as_raw()))
 }
 
 /// The file's text: a header, a line for each commit, and the digest of all that.
