@@ -231,7 +231,7 @@ impl Reader for FolderReader<'_> {
         Ok((self.bytes.len() as u64, blob_id(entry.id.kind(), &self.bytes)))
     }
 
-    fn size(&self, _root: &BStr, entry: &Entry) -> Result<u64, SourceError> {
+    fn size(&mut self, _root: &BStr, entry: &Entry) -> Result<u64, SourceError> {
         let (dir, name) = self.contents.place(entry.path.as_bstr())?;
         Ok(dir.stat(&name)?.map_or(0, |stat| stat.size))
     }

@@ -97,7 +97,23 @@ pub trait Reader {
     ///
     /// # Errors
     /// When the content is missing or broken.
-    fn size(&self, root: &BStr, entry: &Entry) -> Result<u64, SourceError>;
+    fn size(&mut self, root: &BStr, entry: &Entry) -> Result<u64, SourceError>;
+
+    /// What else the content of an entry is made of, if that is more than itself. Entries that have it in common are read
+    /// best one after the other.
+    fn kin(&mut self, entry: &Entry) -> Option<Kin> {
+        let _ = entry;
+        None
+    }
+}
+
+/// A family of entries, and the place of one among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kin {
+    /// The same for all of the family: a store, a pack, an object.
+    pub family: (u16, usize, u64),
+    /// Those it is made of come before it.
+    pub place: u64,
 }
 
 /// Why a source could not be read.

@@ -1,5 +1,6 @@
 //! Staging many versions at once: their files are written, their records filled.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ pub fn export(
     }
     exports.iter().try_for_each(shared::check)?;
     let names: Vec<String> = exports.iter().map(|export| export.folder.next_name()).collect();
-    let kept: Vec<Vec<Entry>> = exports
+    let kept: Vec<Cow<'_, [Entry]>> = exports
         .iter()
         .map(|export| shared::without_shared(&export.shared, &export.content.listing.entries))
         .collect();
@@ -80,7 +81,7 @@ pub fn export(
     let output = |((export, name), entries)| {
         let Export { content, folder, .. }: &Export = export;
         let name: &String = name;
-        let entries: &Vec<Entry> = entries;
+        let entries: &Cow<'_, [Entry]> = entries;
         Output {
             dir: &folder.folder,
             name,
@@ -104,6 +105,7 @@ pub fn export(
     }
     let written = write(&outputs, contents, progress)?;
     drop(outputs);
+    drop(kept);
     let results = written.into_iter().zip(exports).zip(names);
     results.map(|((written, export), name)| finish(export, name, written, kind)).collect()
 }

@@ -22,10 +22,10 @@ pub fn foretell(
     let root = content.listing.root.as_bstr();
     let mut reader = contents.reader();
     let mut files = Vec::new();
-    for entry in shared::without_shared(shared, &content.listing.entries) {
+    for entry in &*shared::without_shared(shared, &content.listing.entries) {
         let id = if content.mode == Mode::Symlink {
             let mut text = Vec::new();
-            reader.read(root, &entry, &mut |piece: &[u8]| {
+            reader.read(root, entry, &mut |piece: &[u8]| {
                 text.extend_from_slice(piece);
                 Ok(())
             })?;
@@ -34,9 +34,9 @@ pub fn foretell(
         } else if entry.is_stored_as_is() {
             entry.id
         } else {
-            reader.read(root, &entry, &mut |_: &[u8]| Ok(()))?.1
+            reader.read(root, entry, &mut |_: &[u8]| Ok(()))?.1
         };
-        files.push(ListedFile { mode: entry.mode, id, path: entry.path });
+        files.push(ListedFile { mode: entry.mode, id, path: entry.path.clone() });
     }
     for path in shared {
         let text = shared::link_text(destination, path, VERSION_DEPTH);

@@ -157,8 +157,7 @@ pub fn sweep(versions: &Dir) -> disk::Result<()> {
 }
 
 fn looks_like_a_version(name: &str) -> bool {
-    let base_ends = name.match_indices('.').map(|(index, _)| index);
-    base_ends.into_iter().any(|end| VersionName::parse(&name[..end], name).is_some())
+    name.match_indices('.').any(|(end, _)| VersionName::parse(&name[..end], name).is_some())
 }
 
 /// A version whose bytes are written, but which nobody can see yet.

@@ -3,6 +3,7 @@
 //! The data lies in `shared/<base>/`, beside the `versions/` folder. What the source holds at a shared path is part
 //! of no version: it is what the data begins with. Once something stands there it is never written again.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use bstr::{BStr, ByteSlice as _};
@@ -77,7 +78,10 @@ fn shared_of<'s>(shared: &'s [String], path: &BStr) -> Option<&'s String> {
 }
 
 /// The entries that are written: all but those that a shared path stands for.
-pub(super) fn without_shared(shared: &[String], entries: &[Entry]) -> Vec<Entry> {
+pub(super) fn without_shared<'e>(shared: &[String], entries: &'e [Entry]) -> Cow<'e, [Entry]> {
+    if shared.is_empty() {
+        return Cow::Borrowed(entries);
+    }
     let is_kept = |entry: &&Entry| shared_of(shared, entry.path.as_bstr()).is_none();
     entries.iter().filter(is_kept).cloned().collect()
 }

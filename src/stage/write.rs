@@ -1,7 +1,7 @@
 //! Writing listed content into folders: many items at once, with one reader and one writer per core.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -13,7 +13,7 @@ use crate::command::with_stoppable_programs;
 use crate::disk::{Dir, on_disk};
 use crate::parallel::on_every_core;
 use crate::source::git::blob_id;
-use crate::source::{Contents, Entry, Mode, ObjectId, Reader};
+use crate::source::{Contents, Entry, Kin, Mode, ObjectId, Reader};
 use crate::version::ListedFile;
 
 /// One file, link or directory to be written as `name` in `dir`.
@@ -51,7 +51,11 @@ pub(super) struct Written {
     pub(super) mtime: Option<i64>,
 }
 
+/// What one thread reads with: for each of the contents, a reader.
+type Readers<'r> = Vec<Box<dyn Reader + 'r>>;
+
 /// Files of one directory of one output, written by one thread.
+#[derive(Clone, Copy)]
 struct Batch<'o> {
     output: usize,
     directory: &'o BStr,
@@ -77,16 +81,27 @@ pub(super) fn write(
     let clones = devices.iter().map(|device| (*device, Clones::default())).collect();
     let mut run = Run { outputs, roots: Vec::new(), known, devices, clones, contents, progress };
     let batches = batches(outputs);
-    run.check_space(&batches)?;
+    let kin = run.check_space(&batches)?;
+    let tasks = tasks(&batches, kin);
     for output in outputs {
         run.roots.push(make_directories(output)?);
     }
     progress.start(outputs.iter().map(|output| output.entries.len() as u64).sum());
-    let written = run.for_each(&batches, |batch, reader, written| run.write_batch(batch, reader, written));
+    let written = run.for_each(&tasks, |task, readers| {
+        let mut done = Vec::with_capacity(task.len());
+        for batch in task {
+            let reader = &mut *readers[outputs[batch.output].store];
+            done.push((batch.output, batch.first, run.write_batch(batch, reader)?));
+        }
+        Ok(done)
+    });
     progress.finish();
-    let mut by_output: Vec<Vec<Written>> = outputs.iter().map(|_| Vec::new()).collect();
-    for (output, written) in written? {
-        by_output[output].push(written);
+    let mut written: Vec<_> = written?.into_iter().flatten().collect();
+    written.sort_unstable_by_key(|(output, first, _)| (*output, *first));
+    let mut by_output: Vec<Vec<Written>> =
+        outputs.iter().map(|output| Vec::with_capacity(output.entries.len())).collect();
+    for (output, _, files) in written {
+        by_output[output].extend(files);
     }
     Ok(by_output)
 }
@@ -172,6 +187,38 @@ fn batches<'o>(outputs: &'o [Output<'o>]) -> Vec<Batch<'o>> {
     batches
 }
 
+/// What one thread does at once: the families of `kin`, which for each batch says who in it has one, and what is left of
+/// the batches without them. Families come first: they may take long.
+fn tasks<'o>(batches: &[Batch<'o>], kin: Vec<Vec<(usize, Kin)>>) -> Vec<Vec<Batch<'o>>> {
+    let mut families: BTreeMap<_, Vec<(u64, Batch<'o>)>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for (batch, kin) in batches.iter().zip(kin) {
+        let part = |first: usize, end: usize| Batch {
+            entries: &batch.entries[first - batch.first..end - batch.first],
+            first,
+            ..*batch
+        };
+        let mut left = Vec::new();
+        let mut begin = batch.first;
+        for (index, Kin { family, place }) in kin {
+            left.push(part(begin, index));
+            families.entry(family).or_default().push((place, part(index, index + 1)));
+            begin = index + 1;
+        }
+        left.push(part(begin, batch.first + batch.entries.len()));
+        left.retain(|part| !part.entries.is_empty());
+        others.push(left);
+    }
+    let mut tasks = Vec::new();
+    for mut family in families.into_values() {
+        family.sort_by_key(|(place, _)| *place);
+        let parts = family.chunks(BATCH).map(|chunk| chunk.iter().map(|(_, part)| *part).collect());
+        tasks.extend(parts);
+    }
+    tasks.extend(others);
+    tasks
+}
+
 struct Run<'r> {
     outputs: &'r [Output<'r>],
     /// For each output that is a directory, its handle.
@@ -185,24 +232,27 @@ struct Run<'r> {
     progress: &'r dyn Progress,
 }
 
-impl Run<'_> {
-    /// Refuses before a byte is written where the content cannot fit. Converted files count as stored.
-    fn check_space(&self, batches: &[Batch<'_>]) -> Result<(), StageError> {
-        let sizes = self.for_each(batches, |batch, reader, sizes| {
-            let root = self.outputs[batch.output].root;
+impl<'r> Run<'r> {
+    /// Refuses before a byte is written where the content cannot fit. Converted files count as stored. Returns for each
+    /// batch who in it has kin, by index.
+    fn check_space(&self, batches: &[Batch<'r>]) -> Result<Vec<Vec<(usize, Kin)>>, StageError> {
+        let looks = self.for_each(batches, |batch, readers| {
+            let Output { root, store, .. } = self.outputs[batch.output];
             let known = &self.known[batch.output];
-            let mut sum = 0_u64;
+            let (mut sum, mut kin) = (0_u64, Vec::new());
             let entries = (batch.first..).zip(batch.entries);
-            for (_, entry) in entries.filter(|(index, _)| known.holder(*index).is_none()) {
+            for (index, entry) in entries.filter(|(index, _)| known.holder(*index).is_none()) {
+                let reader = &mut *readers[store];
                 sum = sum.saturating_add(reader.size(root, entry)?);
+                kin.extend(reader.kin(entry).map(|kin| (index, kin)));
             }
-            sizes.push((batch.output, sum));
-            Ok(())
+            Ok((sum, kin))
         })?;
+        let (sizes, kin): (Vec<u64>, Vec<_>) = looks.into_iter().unzip();
         let mut needed: BTreeMap<u64, (u64, &Dir)> = BTreeMap::new();
-        for (output, size) in sizes {
-            let dir = self.outputs[output].dir;
-            let sum = &mut needed.entry(self.devices[output]).or_insert((0, dir)).0;
+        for (batch, size) in batches.iter().zip(sizes) {
+            let dir = self.outputs[batch.output].dir;
+            let sum = &mut needed.entry(self.devices[batch.output]).or_insert((0, dir)).0;
             *sum = sum.saturating_add(size);
         }
         for (needed, dir) in needed.into_values() {
@@ -211,32 +261,33 @@ impl Run<'_> {
                 return Err(StageError::NoSpace { path: dir.path().to_owned(), needed, free });
             }
         }
-        Ok(())
+        Ok(kin)
     }
 
-    /// Does `act` for every batch, on every core, and returns what it adds to the list it is given.
-    fn for_each<T: Send>(
+    /// Does `act` for every task, on every core, and returns what it returns for each, in their order.
+    fn for_each<I: Sync, T: Send>(
         &self,
-        batches: &[Batch<'_>],
-        act: impl Fn(&Batch<'_>, &mut dyn Reader, &mut Vec<T>) -> Result<(), StageError> + Sync,
+        tasks: &[I],
+        act: impl Fn(&I, &mut Readers<'r>) -> Result<T, StageError> + Sync,
     ) -> Result<Vec<T>, StageError> {
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
-        let outcome = Mutex::new(Ok(Vec::new()));
+        let outcome = Mutex::new(Ok(Vec::with_capacity(tasks.len())));
         let work = || {
-            let mut readers: Vec<_> = self.contents.iter().map(|contents| contents.reader()).collect();
+            let mut readers: Readers<'r> = self.contents.iter().map(|contents| contents.reader()).collect();
             let mut mine = Vec::new();
             let result = loop {
                 if failed.load(Ordering::Relaxed) {
                     break Ok(());
                 }
-                let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) else { break Ok(()) };
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(task) = tasks.get(index) else { break Ok(()) };
                 if self.progress.is_interrupted() {
                     break Err(StageError::Interrupted);
                 }
-                let reader = &mut *readers[self.outputs[batch.output].store];
-                if let Err(error) = act(batch, reader, &mut mine) {
-                    break Err(error);
+                match act(task, &mut readers) {
+                    Ok(done) => mine.push((index, done)),
+                    Err(error) => break Err(error),
                 }
             };
             let mut outcome = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -252,16 +303,13 @@ impl Run<'_> {
         };
         // Those that wait for a filter of git learn nothing of an interruption.
         let is_interrupted = || self.progress.is_interrupted();
-        with_stoppable_programs(&is_interrupted, || on_every_core(batches.len(), work));
-        outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        with_stoppable_programs(&is_interrupted, || on_every_core(tasks.len(), work));
+        let mut all = outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)?;
+        all.sort_unstable_by_key(|(index, _)| *index);
+        Ok(all.into_iter().map(|(_, done)| done).collect())
     }
 
-    fn write_batch(
-        &self,
-        batch: &Batch<'_>,
-        reader: &mut dyn Reader,
-        written: &mut Vec<(usize, Written)>,
-    ) -> Result<(), StageError> {
+    fn write_batch(&self, batch: &Batch<'r>, reader: &mut dyn Reader) -> Result<Vec<Written>, StageError> {
         let output = &self.outputs[batch.output];
         let known = &self.known[batch.output];
         let opened;
@@ -275,19 +323,20 @@ impl Run<'_> {
         };
         let from = known.directories(output, batch);
         let mut bytes = 0;
+        let mut written = Vec::with_capacity(batch.entries.len());
         for (index, entry) in (batch.first..).zip(batch.entries) {
             let name = match &self.roots[batch.output] {
-                None => PathBuf::from(output.name),
-                Some(_) => on_disk(split(entry.path.as_bstr()).1).to_owned(),
+                None => Path::new(output.name),
+                Some(_) => on_disk(split(entry.path.as_bstr()).1),
             };
             let holder = known.holder(index);
             let from = holder.and_then(|holder| Some((output.previous[holder].0, from[holder].as_ref()?)));
-            let file = self.write_one(batch.output, reader, (from, to), &name, entry)?;
+            let file = self.write_one(batch.output, reader, (from, to), name, entry)?;
             bytes += file.size;
-            written.push((batch.output, file));
+            written.push(file);
         }
         self.progress.advance(batch.entries.len() as u64, bytes);
-        Ok(())
+        Ok(written)
     }
 
     /// Writes one file or link, or shares it with that of an earlier version in `from`.

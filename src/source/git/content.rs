@@ -14,7 +14,7 @@ use super::pack::{Found, Large, PackReader, Packs};
 use super::snapshot::{Mode, join, read_checked};
 use super::subst::Subst;
 use super::{BlobHasher, GitError, Repository, Result, encoding, ident};
-use crate::source::{Contents, Entry, Piece, Reader, SourceError};
+use crate::source::{Contents, Entry, Kin, Piece, Reader, SourceError};
 
 /// The contents of a snapshot's listings.
 pub struct GitContents {
@@ -67,62 +67,51 @@ impl Reader for GitReader<'_> {
         write: &mut Piece<'_>,
     ) -> Result<(u64, ObjectId), SourceError> {
         let path = full_path(root, entry.path.as_bstr());
-        let (store, packs) = &mut self.stores[usize::from(entry.handle.store)];
+        let Self { contents, stores, raw, converted, converter } = self;
+        let (store, packs) = &mut stores[usize::from(entry.handle.store)];
         let conversion = entry.handle.conversion;
-        match packs.find(entry.id, &mut self.raw) {
-            Some(Found::Whole) if blob_id(entry.id.kind(), &self.raw) == entry.id => {}
+        let raw = match packs.find(entry.id) {
+            Some(Found::Whole(bytes)) if blob_id(entry.id.kind(), bytes) == entry.id => bytes,
             Some(Found::Large(large)) if conversion.is_none() && entry.mode != Mode::Symlink => {
                 return read_large(*large, path.as_bstr(), entry.id, write);
             }
-            _ => read_checked(store, entry.id, gix::objs::Kind::Blob, &format!("`{path}`"), &mut self.raw)?,
-        }
-        if let Some(index) = conversion {
-            self.convert(index, path, entry)?;
-            write(&self.converted)?;
-            return Ok((self.converted.len() as u64, blob_id(entry.id.kind(), &self.converted)));
-        }
-        write(&self.raw)?;
-        Ok((self.raw.len() as u64, entry.id))
+            _ => {
+                read_checked(store, entry.id, gix::objs::Kind::Blob, &format!("`{path}`"), raw)?;
+                raw
+            }
+        };
+        let Some(index) = conversion else {
+            write(raw)?;
+            return Ok((raw.len() as u64, entry.id));
+        };
+        let converter = match converter {
+            Some(converter) => converter,
+            none => none.insert(Converter::new(store, contents)?),
+        };
+        converter.convert(contents, index, (path.as_bstr(), entry.id), raw, converted)?;
+        write(converted)?;
+        Ok((converted.len() as u64, blob_id(entry.id.kind(), converted)))
     }
 
-    fn size(&self, root: &BStr, entry: &Entry) -> Result<u64, SourceError> {
-        let (store, _) = &self.stores[usize::from(entry.handle.store)];
+    fn size(&mut self, root: &BStr, entry: &Entry) -> Result<u64, SourceError> {
+        let (store, packs) = &mut self.stores[usize::from(entry.handle.store)];
         let what = || format!("`{}`", full_path(root, entry.path.as_bstr()));
         let corrupt = |source| GitError::CorruptObject { what: what(), id: entry.id, source: Some(source) };
-        let size = store.find_header(entry.id).map_err(corrupt)?.size();
+        let size = match packs.size(entry.id) {
+            Some(size) => size,
+            None => store.find_header(entry.id).map_err(corrupt)?.size(),
+        };
         // No file is that large.
         if i64::try_from(size).is_err() {
             return Err(GitError::TooBig { what: what(), id: entry.id, source: None }.into());
         }
         Ok(size)
     }
-}
 
-impl GitReader<'_> {
-    /// Converts what was read of `entry`, which is at `path`, as its conversion `index` says.
-    fn convert(&mut self, index: usize, path: BString, entry: &Entry) -> Result<()> {
-        let conversion = &self.contents.conversions[index];
-        let (store, _) = &self.stores[usize::from(entry.handle.store)];
-        let converter = match &mut self.converter {
-            Some(converter) => converter,
-            none => none.insert(Converter::new(store, self.contents)?),
-        };
-        self.converted.clear();
-        if conversion.ident
-            && let Some(expanded) = ident::expand(&self.raw, entry.id)
-        {
-            self.raw = expanded;
-        }
-        converter.convert(self.contents, index, path.as_bstr(), &self.raw, &mut self.converted)?;
-        if conversion.filter.as_deref() == Some("lfs") && is_lfs_pointer(&self.converted) {
-            return Err(GitError::LfsPointer { path });
-        }
-        if conversion.subst
-            && let Some(expanded) = self.contents.subst.expand(&self.converted)?
-        {
-            self.converted = expanded;
-        }
-        Ok(())
+    fn kin(&mut self, entry: &Entry) -> Option<Kin> {
+        let store = entry.handle.store;
+        let (pack, root, place) = self.stores[usize::from(store)].1.root(entry.id)?;
+        Some(Kin { family: (store, pack, root), place })
     }
 }
 
@@ -192,19 +181,45 @@ impl Converter {
         Ok(Self { pipeline, collection, passes })
     }
 
+    /// Converts the bytes `raw` of the blob `id`, which is at `path`, as its conversion `index` says.
     fn convert(
         &mut self,
         contents: &GitContents,
         index: usize,
-        path: &BStr,
+        (path, id): (&BStr, ObjectId),
         raw: &[u8],
+        converted: &mut Vec<u8>,
+    ) -> Result<()> {
+        let conversion = &contents.conversions[index];
+        converted.clear();
+        match conversion.ident.then(|| ident::expand(raw, id)).flatten() {
+            Some(expanded) => *converted = expanded,
+            None => converted.extend_from_slice(raw),
+        }
+        self.filter(contents, index, path, converted)?;
+        if conversion.filter.as_deref() == Some("lfs") && is_lfs_pointer(converted) {
+            return Err(GitError::LfsPointer { path: path.to_owned() });
+        }
+        if conversion.subst
+            && let Some(expanded) = contents.subst.expand(converted)?
+        {
+            *converted = expanded;
+        }
+        Ok(())
+    }
+
+    /// Line ends, then the encoding, then the filter.
+    fn filter(
+        &mut self,
+        contents: &GitContents,
+        index: usize,
+        path: &BStr,
         converted: &mut Vec<u8>,
     ) -> Result<()> {
         let conversion = &contents.conversions[index];
         let failed = |conversion: String, source: Box<dyn std::error::Error + Send + Sync>| {
             GitError::Conversion { path: path.to_owned(), conversion, source }
         };
-        converted.extend_from_slice(raw);
         if self.passes[index][0].is_some() {
             self.pass(index, 0, path, converted)
                 .map_err(|source| failed(format!("`{}`", conversion.line), source))?;

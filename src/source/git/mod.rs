@@ -8,6 +8,7 @@ mod attributes;
 mod config;
 mod content;
 mod count;
+mod delta;
 mod encoding;
 mod error;
 mod ident;

@@ -1,8 +1,8 @@
-//! Blobs that stand whole in a pack, and large ones: the short way for most of what a first deploy reads.
+//! Blobs in packs, and large ones: the short way for most of what a first deploy reads.
 //!
-//! gix reads any object, as a whole and through a map of the pack. Here blobs that are no delta are inflated in one go,
-//! large ones piece by piece, and a map is let go of after some megabytes, so that memory does not grow with what is
-//! read. Whatever is not as expected is not found here: gix then reads it, or says what is wrong with it. What is found
+//! gix reads any object, as a whole and through a map of the pack. Here blobs and the deltas they are made of are inflated
+//! in one go, large ones piece by piece, and a map is let go of after some megabytes, so that memory does not grow with
+//! what is read. Whatever is not as expected is not found here: gix then reads it, or says what is wrong with it. What is found
 //! is as hostile as anything else, and checked against its id.
 
 use std::ffi::OsStr;
@@ -13,12 +13,17 @@ use std::sync::OnceLock;
 
 use gix::ObjectId;
 use gix::odb::pack;
+use gix::odb::pack::data::Entry;
 use gix::odb::pack::data::entry::Header;
 use libdeflater::Decompressor;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
+use super::delta::{self, Bases};
+
 /// Blobs of more bytes than this are read piece by piece.
 pub(super) const LARGE: u64 = 4 << 20;
+/// Most bytes of a blob that is put together from deltas here.
+const COMPOSED: usize = 32 << 20;
 /// Bytes of one piece.
 const PIECE: usize = 256 << 10;
 /// Bytes that are read of one map of a pack before it is let go of.
@@ -38,10 +43,10 @@ struct Index {
     pack: PathBuf,
 }
 
-/// Where a blob is found.
-pub(super) enum Found {
-    /// It was read whole.
-    Whole,
+/// What is found of a blob.
+pub(super) enum Found<'r> {
+    /// All of its bytes.
+    Whole(&'r [u8]),
     /// It is large, and this is where it begins.
     Large(Box<Large>),
 }
@@ -80,7 +85,15 @@ impl Packs {
     /// A reader for one thread.
     pub(super) fn reader(&self) -> PackReader<'_> {
         let maps = self.indices().iter().map(|_| None).collect();
-        PackReader { packs: self, maps, last: 0, inflate: Decompressor::new() }
+        PackReader {
+            packs: self,
+            maps,
+            last: 0,
+            inflate: Decompressor::new(),
+            whole: Buffer::default(),
+            delta: Buffer::default(),
+            bases: Bases::default(),
+        }
     }
 }
 
@@ -92,6 +105,10 @@ pub(super) struct PackReader<'p> {
     /// The index that knew the last blob, and likely knows the next.
     last: usize,
     inflate: Decompressor,
+    /// The blob that was read last.
+    whole: Buffer,
+    delta: Buffer,
+    bases: Bases,
 }
 
 struct Map {
@@ -100,35 +117,120 @@ struct Map {
     read: usize,
 }
 
+impl Map {
+    /// Inflates what `entry` stores into `bytes`, which has to be filled.
+    fn inflate(&mut self, entry: &Entry, inflate: &mut Decompressor, bytes: &mut [u8]) -> Option<()> {
+        let end = self.file.pack_end() as u64;
+        let stored = self.file.entry_slice(entry.data_offset.min(end)..end)?;
+        self.read += bytes.len();
+        (inflate.zlib_decompress(stored, bytes).ok()? == bytes.len()).then_some(())
+    }
+}
+
+/// Bytes that are filled again and again, and not cleared in between.
+#[derive(Default)]
+struct Buffer(Vec<u8>);
+
+impl Buffer {
+    fn of(&mut self, size: usize) -> &mut [u8] {
+        if self.0.len() < size {
+            self.0.resize(size, 0);
+        }
+        &mut self.0[..size]
+    }
+}
+
 impl PackReader<'_> {
-    /// Reads the blob `id` into `bytes`, or finds where it is if it is large. `None` where gix has to look.
-    pub(super) fn find(&mut self, id: ObjectId, bytes: &mut Vec<u8>) -> Option<Found> {
+    /// Reads the blob `id`, or finds where it is if it is large. `None` where gix has to look.
+    pub(super) fn find(&mut self, id: ObjectId) -> Option<Found<'_>> {
         let Some((at, offset)) = self.look_up(id) else {
             return self.loose(id).map(|large| Found::Large(Box::new(large)));
         };
-        let Self { packs, maps, inflate, .. } = self;
-        let path = &packs.indices()[at].pack;
-        let map = match &mut maps[at] {
-            Some(map) => map,
-            none => none.insert(Map { file: pack::data::File::at(path, packs.kind).ok()?, read: 0 }),
+        if self.maps[at].as_ref().is_some_and(|map| map.read > MAPPED) {
+            self.maps[at] = None;
+        }
+        let map = self.map(at)?;
+        let entry = map.file.entry(offset).ok()?;
+        match entry.header {
+            Header::Blob if entry.decompressed_size > LARGE => {
+                let mut file = File::open(&self.packs.indices()[at].pack).ok()?;
+                file.seek(SeekFrom::Start(entry.data_offset)).ok()?;
+                Some(Found::Large(Box::new(Large::new(file, entry.decompressed_size))))
+            }
+            Header::Blob => {
+                let whole = self.whole.of(usize::try_from(entry.decompressed_size).ok()?);
+                self.maps[at].as_mut()?.inflate(&entry, &mut self.inflate, whole)?;
+                Some(Found::Whole(whole))
+            }
+            Header::OfsDelta { .. } => {
+                self.whole = Buffer(self.compose(at, entry)?);
+                Some(Found::Whole(&self.whole.0))
+            }
+            _ => None,
+        }
+    }
+
+    /// Size in bytes of the blob `id`, if that stands in a pack without looking into it.
+    pub(super) fn size(&mut self, id: ObjectId) -> Option<u64> {
+        let (at, offset) = self.look_up(id)?;
+        let entry = self.map(at)?.file.entry(offset).ok()?;
+        (entry.header == Header::Blob).then_some(entry.decompressed_size)
+    }
+
+    /// The pack that the blob `id` is in as a delta, where the object begins that it rests on in the end, and where the
+    /// delta does. `None` for what is no delta.
+    pub(super) fn root(&mut self, id: ObjectId) -> Option<(usize, u64, u64)> {
+        let (at, offset) = self.look_up(id)?;
+        let file = &self.map(at)?.file;
+        let mut entry = file.entry(offset).ok()?;
+        while let Header::OfsDelta { base_distance } = entry.header {
+            entry = file.entry(entry.checked_base_pack_offset(base_distance)?).ok()?;
+        }
+        (entry.pack_offset() != offset).then(|| (at, entry.pack_offset(), offset))
+    }
+
+    /// Puts together the blob that `entry` of the pack `at`, a delta, stands for.
+    fn compose(&mut self, at: usize, mut entry: Entry) -> Option<Vec<u8>> {
+        let mut deltas = Vec::new();
+        let mut base = loop {
+            let place = (at, entry.pack_offset());
+            if let Some(base) = self.bases.take(place) {
+                break (place, base);
+            }
+            let size = usize::try_from(entry.decompressed_size).ok().filter(|size| *size <= COMPOSED)?;
+            match entry.header {
+                Header::Blob => {
+                    let mut bytes = vec![0; size];
+                    self.maps[at].as_mut()?.inflate(&entry, &mut self.inflate, &mut bytes)?;
+                    break (place, bytes);
+                }
+                // It lies before the delta, so that there is an end to it.
+                Header::OfsDelta { base_distance } => {
+                    let offset = entry.checked_base_pack_offset(base_distance)?;
+                    deltas.push((entry, size));
+                    entry = self.maps[at].as_ref()?.file.entry(offset).ok()?;
+                }
+                _ => return None,
+            }
         };
-        let entry = map.file.entry(offset).ok().filter(|entry| entry.header == Header::Blob)?;
-        if entry.decompressed_size > LARGE {
-            let mut file = File::open(path).ok()?;
-            file.seek(SeekFrom::Start(entry.data_offset)).ok()?;
-            return Some(Found::Large(Box::new(Large::new(file, entry.decompressed_size))));
+        for (entry, size) in deltas.into_iter().rev() {
+            let delta = self.delta.of(size);
+            self.maps[at].as_mut()?.inflate(&entry, &mut self.inflate, delta)?;
+            let made = delta::apply(&base.1, delta, COMPOSED)?;
+            let (place, bytes) = std::mem::replace(&mut base, ((at, entry.pack_offset()), made));
+            self.bases.keep(place, bytes);
         }
-        let size = usize::try_from(entry.decompressed_size).ok()?;
-        let end = map.file.pack_end() as u64;
-        let stored = map.file.entry_slice(entry.data_offset.min(end)..end)?;
-        // What was in it needs no zeroes.
-        bytes.resize(size, 0);
-        let inflated = inflate.zlib_decompress(stored, bytes);
-        map.read += size;
-        if map.read > MAPPED {
-            maps[at] = None;
+        Some(base.1)
+    }
+
+    /// The map of the pack `at`.
+    fn map(&mut self, at: usize) -> Option<&Map> {
+        let Self { packs, maps, .. } = self;
+        if maps[at].is_none() {
+            let file = pack::data::File::at(&packs.indices()[at].pack, packs.kind).ok()?;
+            maps[at] = Some(Map { file, read: 0 });
         }
-        (inflated.ok()? == size).then_some(Found::Whole)
+        maps[at].as_ref()
     }
 
     /// The index that knows `id`, and where in its pack it is.

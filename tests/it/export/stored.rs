@@ -33,8 +33,12 @@ fn repository(sandbox: &Sandbox) -> Repo<'_> {
     repo.write("dir/large", noise(LARGE));
     repo.write("dir/zeros", vec![0; LARGE]);
     repo.write("dir/lines.crlf", "line\n".repeat(LARGE / 5));
-    for number in 0..20 {
-        repo.write(format!("dir/alike-{number}"), format!("{}{number}\n", "much the same\n".repeat(500)));
+    let other_noise: Vec<u8> = noise(200_000).into_iter().rev().collect();
+    for number in 0..6 {
+        let folder = format!("dir/part-{}", number % 3);
+        let text = format!("{}{number}\n", "much the same\n".repeat(500));
+        repo.write(format!("{folder}/alike-{number}"), text);
+        repo.write(format!("{folder}/noise-{number}"), [&b"begin"[..number], &other_noise].concat());
     }
     repo.commit("blobs of all sizes");
     repo
@@ -70,6 +74,7 @@ fn packed_blobs_are_deployed_whole_and_as_deltas() {
     assert!(repo.git(["count-objects", "-v"]).starts_with("count: 0\n"));
     repo.dist([]).success();
     assert_like_archive(&sandbox, &repo);
+    repo.dist(["verify"]).success();
 }
 
 #[test]
