@@ -42,6 +42,9 @@ struct Info {
     /// The version that is active; `None` where the destination was removed.
     version: Option<String>,
     author: Option<String>,
+    /// What is said of it, if that is not what its record says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    said: Option<DistInfo>,
 }
 
 /// Versions that are removed.
@@ -62,8 +65,13 @@ impl Afterwork {
         Self { marks, removals, epoch: true, ..Self::default() }
     }
 
-    pub(super) fn info(&mut self, destination: PathBuf, version: Option<String>, author: Option<String>) {
-        self.infos.push(Info { destination, version, author });
+    pub(super) fn info(
+        &mut self,
+        destination: PathBuf,
+        version: Option<String>,
+        (author, said): (Option<String>, Option<DistInfo>),
+    ) {
+        self.infos.push(Info { destination, version, author, said });
     }
 
     pub(super) fn group(&mut self, path: PathBuf) {
@@ -184,9 +192,10 @@ impl Info {
             return Ok(remove_if_there(&folder, Path::new(&name))?);
         };
         let versions = folders.open(&destination.versions_folder())?;
-        let info = match Record::read(&versions, version)? {
-            Some(record) => DistInfo::new(&record, self.author.as_deref()),
-            None => DistInfo::without_record(version, &destination.info().unwrap_or_default()),
+        let info = match (&self.said, Record::read(&versions, version)?) {
+            (Some(said), _) => said.clone(),
+            (None, Some(record)) => DistInfo::new(&record, self.author.as_deref()),
+            (None, None) => DistInfo::without_record(version, &destination.info().unwrap_or_default()),
         };
         Ok(files.add(&folder, &name, info.to_text().as_bytes())?)
     }

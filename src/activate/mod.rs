@@ -19,7 +19,7 @@ use crate::disk::{self, Dir, DiskError, Folders, Shown};
 use crate::history::{self, Rollout};
 use crate::root::Root;
 use crate::stage::CompleteVersion;
-use crate::version::{Destination, GROUPS};
+use crate::version::{Destination, DistInfo, GROUPS};
 
 pub use afterwork::Removal;
 use group::Group;
@@ -166,6 +166,8 @@ pub struct Activation<'a> {
     pub removals: Vec<Removal>,
     /// Destinations whose present content is moved aside.
     pub adopt: &'a [Destination],
+    /// What is said of destinations, where that is known otherwise than from records.
+    pub infos: &'a BTreeMap<Destination, DistInfo>,
     /// Destinations that flip together, with the name of their group.
     pub groups: &'a BTreeMap<Destination, String>,
 }
@@ -176,7 +178,7 @@ pub struct Activation<'a> {
 /// # Errors
 /// When the disk says no; every link is then as it was.
 pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>> {
-    let Activation { root, rollout, author, swaps, marks, removals, adopt, groups } = what;
+    let Activation { root, rollout, author, swaps, marks, removals, adopt, infos, groups } = what;
     let (mine, flips) = (Vec::new(), Vec::new());
     let mut pending = Pending { format: 1, rollout, author, marks, removals, swaps: mine, flips };
     let mut members: BTreeMap<&str, Vec<&Swap>> = BTreeMap::new();
@@ -206,6 +208,7 @@ pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>
             from: if aside.is_some() { None } else { present_link(&folder, destination)? },
             to,
             version: swap.version(),
+            info: infos.get(destination).cloned(),
             aside,
             grouped: group.is_some(),
         });

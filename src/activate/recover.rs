@@ -50,7 +50,7 @@ pub(super) fn finish(meta: &Dir, pending: Pending) -> Result<Vec<ActivateError>>
 pub(super) fn afterwork(pending: Pending) -> Afterwork {
     let mut afterwork = Afterwork::new(pending.marks, pending.removals);
     for swap in pending.swaps {
-        afterwork.info(swap.destination, swap.version, pending.author.clone());
+        afterwork.info(swap.destination, swap.version, (pending.author.clone(), swap.info));
     }
     for flip in pending.flips {
         afterwork.group(flip.group);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Dir, Folders};
+use crate::version::DistInfo;
 
 /// What happens to the link at one destination.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub(super) struct PendingSwap {
     pub(super) to: Option<PathBuf>,
     /// Name of the version it then leads to, directly or through its group.
     pub(super) version: Option<String>,
+    /// What is said of it, if that is not what its record says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) info: Option<DistInfo>,
     /// Name that what stood there gets, if it was no link of a deployment.
     pub(super) aside: Option<String>,
     /// True for a link through a group, which shows the new version only after the group's flip.

@@ -319,23 +319,6 @@ impl Dir {
         self.act("set the time of", name, || fs::utimensat(&self.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW))
     }
 
-    /// The names in this directory, in no order, without `.` and `..`.
-    ///
-    /// # Errors
-    /// When the directory cannot be read.
-    pub fn names(&self) -> Result<Vec<PathBuf>> {
-        use std::os::unix::ffi::OsStrExt as _;
-        let mut names = Vec::new();
-        for entry in fs::Dir::read_from(&self.fd).map_err(at("read", &self.path))? {
-            let entry = entry.map_err(at("read", &self.path))?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                names.push(PathBuf::from(std::ffi::OsStr::from_bytes(name)));
-            }
-        }
-        Ok(names)
-    }
-
     /// Makes the names in this directory durable: a rename survives a power cut only after this.
     ///
     /// # Errors

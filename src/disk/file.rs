@@ -35,7 +35,15 @@ impl NewFile {
     /// # Errors
     /// When the filesystem refuses.
     pub fn set_mtime(&self, seconds: i64) -> Result<()> {
-        let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
+        self.set_exact_mtime(seconds, 0)
+    }
+
+    /// Sets the modification time, in seconds since 1970 and nanoseconds.
+    ///
+    /// # Errors
+    /// When the filesystem refuses.
+    pub fn set_exact_mtime(&self, seconds: i64, nanoseconds: u32) -> Result<()> {
+        let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
         let times = Timestamps { last_access: time, last_modification: time };
         self.act("set the time of", || fs::futimens(&self.file, &times))
     }

@@ -6,6 +6,7 @@
 //! folder on the way can redirect a write. How a path is opened in the first place is told in `walk`.
 
 mod dir;
+mod entries;
 mod file;
 mod folders;
 mod hint;

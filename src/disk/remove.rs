@@ -66,6 +66,18 @@ impl Dir {
         self.act("remove", name, || fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR))
     }
 
+    /// Removes the directory `name` if it holds nothing. False where it does.
+    ///
+    /// # Errors
+    /// When it is no directory, or this one may not be written.
+    pub fn remove_if_empty(&self, name: impl AsRef<Path>) -> Result<bool> {
+        match self.remove_empty(name.as_ref()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.source.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The directory that this one is in now.
     fn parent(&self) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -39,6 +39,17 @@ pub enum Kind {
     Other,
 }
 
+impl From<FileType> for Kind {
+    fn from(kind: FileType) -> Self {
+        match kind {
+            FileType::RegularFile => Self::File,
+            FileType::Directory => Self::Directory,
+            FileType::Symlink => Self::Symlink,
+            _ => Self::Other,
+        }
+    }
+}
+
 impl From<fs::Stat> for Stat {
     // The fields' widths differ between systems.
     #[allow(
@@ -48,14 +59,8 @@ impl From<fs::Stat> for Stat {
         clippy::cast_lossless
     )]
     fn from(stat: fs::Stat) -> Self {
-        let kind = match FileType::from_raw_mode(stat.st_mode as _) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Symlink,
-            _ => Kind::Other,
-        };
         Self {
-            kind,
+            kind: Kind::from(FileType::from_raw_mode(stat.st_mode as _)),
             size: stat.st_size as u64,
             mtime: stat.st_mtime as i64,
             mtime_nanos: stat.st_mtime_nsec as u32,

@@ -37,6 +37,8 @@ pub enum Kind {
     Prune,
     /// Versions are exported again because their files were changed.
     Repair,
+    /// What is active in another root is copied.
+    Cache,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
             Self::Delete => "delete",
             Self::Prune => "prune",
             Self::Repair => "repair",
+            Self::Cache => "cache",
         }
     }
 }

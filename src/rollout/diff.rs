@@ -101,6 +101,22 @@ impl Prepared {
     }
 }
 
+/// The files that differ between two versions of two destinations; `None` holds nothing.
+///
+/// # Errors
+/// When a record or listing cannot be read.
+pub fn version_changes(
+    shelves: &mut Shelves,
+    old: Option<(&Destination, &VersionName)>,
+    new: Option<(&Destination, &VersionName)>,
+) -> Result<Vec<FileChange>> {
+    let mut files = |version: Option<(&Destination, &VersionName)>| match version {
+        Some((destination, name)) => on_disk(shelves, destination, name),
+        None => Ok(Files::new()),
+    };
+    Ok(compare(&files(old)?, &files(new)?))
+}
+
 /// What a version holds. One without a record (distman's) counts as empty: nothing is known of it.
 fn on_disk(shelves: &mut Shelves, destination: &Destination, name: &VersionName) -> Result<Files> {
     let Some(versions) = shelves.dir(destination)? else { return Ok(Files::new()) };

@@ -28,9 +28,9 @@ pub use commands::{CheckError, commands_of};
 pub use confine::OutsideError;
 pub use deploy::{DeployRequest, Prepared, plan_deploy};
 
-pub use diff::{Change, FileChange};
+pub use diff::{Change, FileChange, version_changes};
 pub use repair::{Place, RepairError, Repaired, repair};
-pub use session::{Session, Switch};
+pub use session::{FolderId, Session, Switch};
 pub use suggest::suggest;
 pub use unattended::{Permissions, Unattended, deploy_unattended};
 pub use verify::{Verification, Verified, verify};

@@ -16,10 +16,10 @@ use crate::project::Project;
 use crate::root::{Root, bump_epoch};
 use crate::signature::Signature;
 use crate::stage::{self, CompleteVersion};
-use crate::version::{Destination, Record};
+use crate::version::{Destination, DistInfo, Record};
 
 /// Number of a folder and of the filesystem it is on.
-pub(super) type FolderId = (u64, u64);
+pub type FolderId = (u64, u64);
 
 /// The deployment root, locked, with whatever a killed run left cleared away.
 pub struct Session {
@@ -36,7 +36,7 @@ pub struct Session {
     claimed: HashMap<PathBuf, FolderId>,
     swept: HashSet<FolderId>,
     /// What tells the staging folders of this run from those of others.
-    pub(super) staging: String,
+    pub staging: String,
 }
 
 /// What is said in the history of a rollout, apart from what it changes.
@@ -58,13 +58,15 @@ pub struct Switch {
     pub signature: Option<Signature>,
     /// Who answers for the deployment, for dist info.
     pub author: Option<String>,
+    /// What is said of destinations, where that is known otherwise than from records.
+    pub infos: BTreeMap<Destination, DistInfo>,
     /// For each target whose destinations are pruned afterwards: how many good versions are kept besides the
     /// active and the previous one; 0 keeps all.
     pub keep: HashMap<String, usize>,
     /// Versions are made and not activated.
     pub version_only: bool,
-    /// For each target that a deploy knows: the group it flips with, or none. Others stay as they are.
-    pub groups: HashMap<String, Option<String>>,
+    /// For each destination that a deploy knows: the group it flips with, or none. Others stay as they are.
+    pub groups: HashMap<Destination, Option<String>>,
     /// What `after` commands see besides distman.env; empty if nothing new is deployed.
     pub variables: BTreeMap<String, String>,
 }
@@ -163,7 +165,10 @@ impl Session {
 
     /// As [`Session::claim`], for a run that makes versions: what killed ones left there is swept first. To find it
     /// takes a look at every name in the folder, which other rollouts need not wait for.
-    pub(super) fn claim_for_versions(
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or its lock is held for too long.
+    pub fn claim_for_versions(
         &mut self,
         destination: &Destination,
         events: &dyn Events,
@@ -183,6 +188,22 @@ impl Session {
     /// changed then. Fresh versions are gone, or marked bad if it was a command that failed.
     pub fn switch(
         mut self,
+        project: Option<&Project>,
+        kind: Kind,
+        items: Vec<Item>,
+        fresh: &[CompleteVersion],
+        about: &Switch,
+        events: &dyn Events,
+    ) -> Result<Report> {
+        self.switch_and_stay(project, kind, items, fresh, about, events)
+    }
+
+    /// As [`Session::switch`], for who has more to do under the lock.
+    ///
+    /// # Errors
+    /// As [`Session::switch`].
+    pub fn switch_and_stay(
+        &mut self,
         project: Option<&Project>,
         kind: Kind,
         items: Vec<Item>,
@@ -250,6 +271,7 @@ impl Session {
                 marks: work.marks,
                 removals: work.removals,
                 adopt: &work.adopted,
+                infos: &about.infos,
                 groups: &groups,
             },
         )?;

@@ -20,7 +20,7 @@ pub(super) fn groups(
     let mut groups = BTreeMap::new();
     let mut folders = Folders::default();
     for item in items.iter().filter(|item| swapped.contains(&item.destination)) {
-        let group = match about.groups.get(&item.target) {
+        let group = match about.groups.get(&item.destination) {
             Some(asked) => asked.clone(),
             None => item.destination.group(&mut folders)?,
         };

@@ -13,7 +13,7 @@ use super::{Content, LINK_PREFIX, Progress, StageError, Staged, StagingFolder, V
 use crate::disk::Dir;
 use crate::source::git::blob_id;
 use crate::source::{Contents, Entry, HashKind, Mode};
-use crate::version::{Destination, FileListing, ListedFile, Record, VersionName};
+use crate::version::{Destination, FileListing, ListedFile, ListingError, Record, Stored, VersionName};
 
 /// One version to be staged.
 #[derive(Debug)]
@@ -47,6 +47,26 @@ pub struct Previous {
     pub files: FileListing,
     /// When its listing was written, by the time of the change: seconds since 1970 and nanoseconds.
     pub listed: (i64, u32),
+}
+
+impl Previous {
+    /// The version `stored` in the folder `versions`; `None` if it cannot be told what files it has.
+    ///
+    /// # Errors
+    /// When its listing cannot be read.
+    pub fn read(versions: &Dir, stored: &Stored) -> Result<Option<Self>, ListingError> {
+        let name = stored.name.to_string();
+        let files = match FileListing::read(versions, &name) {
+            // There is nothing to share with a version that one cannot tell the files of.
+            Err(ListingError::Damaged { .. }) => None,
+            files => files?,
+        };
+        let listed = versions.stat(FileListing::file_name(&name))?.map(|stat| stat.changed);
+        let (Some(files), Some(listed), Some(record)) = (files, listed, stored.record.clone()) else {
+            return Ok(None);
+        };
+        Ok(Some(Self { name: stored.name.clone(), record, files, listed }))
+    }
 }
 
 /// Stages all of `exports`. On an error nothing of them is visible, and the staging folders go with the last

@@ -3,11 +3,13 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use super::Record;
 use crate::credentials::without_credentials;
 
 /// The lines of a dist info file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DistInfo(Vec<(String, String)>);
 
 impl DistInfo {

@@ -17,7 +17,7 @@ use crate::source::folder::Folder;
 use crate::source::git::{Snapshot, blob_id};
 use crate::target;
 use crate::transform;
-use crate::version::{Ingredients, Stored};
+use crate::version::{Destination, Ingredients, Stored};
 
 use planner::Planner;
 use provenance::Provenance;
@@ -193,13 +193,13 @@ impl Prepared {
         lines
     }
 
-    /// The group that each target flips with: one for the destinations of one dist.json.
-    fn groups(&self, project: &Project) -> HashMap<String, Option<String>> {
+    /// The group that each destination flips with: one for those of one dist.json.
+    fn groups(&self, project: &Project) -> HashMap<Destination, Option<String>> {
         let id = format!("{}\0{}", self.provenance.origin, project.folder);
         let id = blob_id(HashKind::Sha1, id.as_bytes()).to_string();
         let group = |wanted: &Wanted| {
             let is_together = wanted.item.settings.switch == manifest::Switch::Together;
-            (wanted.item.target.clone(), is_together.then(|| id[..16].to_owned()))
+            (wanted.item.destination.clone(), is_together.then(|| id[..16].to_owned()))
         };
         self.work.iter().map(group).collect()
     }
@@ -248,6 +248,7 @@ impl Prepared {
                 .map(|wanted| (wanted.item.target.clone(), wanted.item.settings.keep))
                 .collect(),
             groups: self.groups(project),
+            infos: BTreeMap::new(),
             version_only: request.consent.version_only,
             variables: self.provenance.variables(),
         };
