@@ -4,6 +4,7 @@
 compile_error!("git dist needs symbolic links and advisory locks as Unix has them; Windows is not supported");
 
 pub mod activate;
+pub mod cache;
 pub mod causes;
 pub mod cli;
 pub mod command;

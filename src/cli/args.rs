@@ -47,6 +47,7 @@ impl Cli {
             None => !self.deploy.spellings.show,
             Some(Command::Verify(arguments)) => arguments.repair,
             Some(Command::Hook(hook)) => hook.is_run(),
+            Some(Command::Cache(cache)) => cache.is_change(),
             Some(
                 Command::Rollback(_)
                 | Command::Use(_)
@@ -194,6 +195,7 @@ pub(super) enum Command {
     Delete(Delete),
     Prune(Prune),
     Verify(Verify),
+    Cache(super::cache::Cache),
     Env(Env),
     Init(Init),
     Doctor(Doctor),

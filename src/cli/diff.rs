@@ -7,10 +7,10 @@ use super::context::Context;
 use super::deploy::item_line;
 use super::error::{CliError, DIFFERENT, DONE};
 use super::json;
-use super::printer::Tone;
+use super::printer::{Printer, Tone};
 use crate::causes::chain;
-use crate::plan::Consent;
-use crate::rollout::{Change, DeployRequest, admit, plan_deploy};
+use crate::plan::{Consent, Item};
+use crate::rollout::{Change, DeployRequest, FileChange, admit, plan_deploy};
 
 pub(super) fn run(context: &Context<'_>, arguments: &Diff) -> Result<u8, CliError> {
     let printer = context.printer;
@@ -28,10 +28,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Diff) -> Result<u8, CliErro
             .iter()
             .map(|(item, files)| {
                 let mut value = json::item(item);
-                let files = files.iter().map(|file| {
-                    json!({ "path": file.path.to_string(), "change": file.change.letter().to_string() })
-                });
-                value["files"] = files.collect();
+                value["files"] = files_json(files);
                 value
             })
             .collect();
@@ -45,18 +42,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Diff) -> Result<u8, CliErro
     } else {
         for (item, files) in changes.iter().filter(|(item, _)| item.action.is_change()) {
             printer.line(item_line(printer, item))?;
-            for file in files {
-                let tone = match file.change {
-                    Change::Added => Tone::Good,
-                    Change::Deleted => Tone::Bad,
-                    Change::Modified | Change::Mode => Tone::Changed,
-                };
-                let letter = printer.paint(file.change.letter().to_string(), tone);
-                let below = printer.paint(file.path.to_string(), Tone::Plain);
-                let base = printer.paint(item.destination.base(), Tone::Plain);
-                let separator = if below.is_empty() { "" } else { "/" };
-                printer.line(format!("  {letter} {base}{separator}{below}"))?;
-            }
+            show_files(printer, item, files)?;
         }
         if !is_different {
             printer.talk("a deploy would change nothing");
@@ -67,4 +53,27 @@ pub(super) fn run(context: &Context<'_>, arguments: &Diff) -> Result<u8, CliErro
         printer.warn(format!("a deploy would be refused: {}", chain(&error)), error.hint().as_deref());
     }
     Ok(if is_different && arguments.exit_code { DIFFERENT } else { DONE })
+}
+
+/// Files that differ, one line each.
+pub(super) fn show_files(printer: &Printer, item: &Item, files: &[FileChange]) -> Result<(), CliError> {
+    for file in files {
+        let tone = match file.change {
+            Change::Added => Tone::Good,
+            Change::Deleted => Tone::Bad,
+            Change::Modified | Change::Mode => Tone::Changed,
+        };
+        let letter = printer.paint(file.change.letter().to_string(), tone);
+        let below = printer.paint(file.path.to_string(), Tone::Plain);
+        let base = printer.paint(item.destination.base(), Tone::Plain);
+        let separator = if below.is_empty() { "" } else { "/" };
+        printer.line(format!("  {letter} {base}{separator}{below}"))?;
+    }
+    Ok(())
+}
+
+/// Files that differ, for programs.
+pub(super) fn files_json(files: &[FileChange]) -> serde_json::Value {
+    let file = |file: &FileChange| json!({ "path": file.path.to_string(), "change": file.change.letter().to_string() });
+    files.iter().map(file).collect()
 }

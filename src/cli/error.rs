@@ -1,6 +1,7 @@
 //! Errors as a person sees them: the kind, the hint and the exit code of each, in one place.
 
 use crate::activate::ActivateError;
+use crate::cache::CacheError;
 use crate::disk::DiskError;
 use crate::environment::EnvironmentError;
 use crate::inventory::InventoryError;
@@ -20,6 +21,8 @@ pub(super) const USAGE: u8 = 2;
 pub(super) const UNDONE: u8 = 3;
 /// `verify` or `diff --exit-code` found differences.
 pub(super) const DIFFERENT: u8 = 4;
+/// `cache --diff` or `cache -d` found that the mirror is stale, as distman says it.
+pub(super) const STALE: u8 = 10;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,8 @@ pub(super) enum CliError {
     Inventory(#[from] InventoryError),
     #[error(transparent)]
     Hook(#[from] crate::hook::Error),
+    #[error(transparent)]
+    Cache(CacheError),
     #[error("the environment cannot be used")]
     Environment(#[from] Box<EnvironmentError>),
     #[error("cannot enter `{}`", crate::disk::Shown(path))]
@@ -50,6 +55,15 @@ pub(super) enum CliError {
 impl From<crate::disk::DiskError> for CliError {
     fn from(error: crate::disk::DiskError) -> Self {
         Self::Rollout(error.into())
+    }
+}
+
+impl From<CacheError> for CliError {
+    fn from(error: CacheError) -> Self {
+        match error {
+            CacheError::Rollout(error) => Self::Rollout(error),
+            error => Self::Cache(error),
+        }
     }
 }
 
@@ -72,6 +86,7 @@ impl CliError {
             Self::Project(source) => source.hint(),
             Self::Inventory(source) => source.hint(),
             Self::Hook(source) => source.hint(),
+            Self::Cache(source) => source.hint(),
             Self::Environment(source) => source.hint(),
             Self::Rollout(source) => rollout_hint(source),
             Self::Told { hint, .. } => hint.clone(),

@@ -89,7 +89,8 @@ pub(super) fn log(rollouts: &[&Rollout]) -> Value {
     json!({ "format": "git-dist/log", "version": 1, "rollouts": rollouts })
 }
 
-fn merge(into: &mut Value, more: Value) {
+/// Adds the fields of `more`.
+pub(super) fn merge(into: &mut Value, more: Value) {
     if let (Value::Object(into), Value::Object(more)) = (into, more) {
         into.extend(more);
     }

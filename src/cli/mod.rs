@@ -3,6 +3,7 @@
 
 mod args;
 mod back;
+mod cache;
 mod context;
 mod deploy;
 mod diff;
@@ -80,6 +81,7 @@ fn run(cli: Cli, printer: &Printer, interrupts: &Interrupts) -> Result<u8, CliEr
         Some(Command::Delete(arguments)) => back::delete(&context, &arguments),
         Some(Command::Prune(arguments)) => back::prune(&context, &arguments),
         Some(Command::Verify(arguments)) => verify::run(&context, &arguments),
+        Some(Command::Cache(arguments)) => cache::run(&context, &arguments),
         Some(Command::Env(arguments)) => env::run(&context, &arguments),
         Some(Command::Init(_)) => init::run(&context),
         Some(Command::Doctor(_)) => doctor::run(&context),

@@ -168,11 +168,7 @@ impl Session {
     ///
     /// # Errors
     /// When the folder cannot be made, or its lock is held for too long.
-    pub fn claim_for_versions(
-        &mut self,
-        destination: &Destination,
-        events: &dyn Events,
-    ) -> Result<FolderId> {
+    pub fn claim_for_versions(&mut self, destination: &Destination, events: &dyn Events) -> Result<FolderId> {
         let id = self.claim(destination, events)?;
         if self.swept.insert(id) {
             stage::sweep(&Dir::open(&destination.versions_folder())?)?;

@@ -3,6 +3,7 @@
 
 mod asking;
 mod back;
+mod cache;
 mod command;
 mod completion;
 mod counts;

@@ -128,6 +128,7 @@ fn every_field_on_disk_is_described() {
         ("history", "Rollout"),
         ("history", "Change"),
         ("lock", "Holder"),
+        ("cache", "Stamp"),
     ] {
         let text = room(place);
         let body =
@@ -140,7 +141,7 @@ fn every_field_on_disk_is_described() {
 fn every_file_on_disk_is_described() {
     let name = Regex::new(r#"(?m)^(?:pub )?const [A-Z]+: &str = "([a-z.-]+)";"#).unwrap();
     let page = read("docs/on-disk.md");
-    for place in ["lock", "history", "root", "activate", "stage"] {
+    for place in ["lock", "history", "root", "activate", "stage", "cache"] {
         let text = room(place);
         let names: Vec<&str> = name.captures_iter(&text).map(|name| name.get(1).unwrap().as_str()).collect();
         assert!(!names.is_empty(), "the room `{place}` names no file");

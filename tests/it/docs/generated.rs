@@ -32,6 +32,7 @@ Results are printed to standard output, everything else to standard error. The e
 | 2 | the command line makes no sense |
 | 3 | failed, and everything was undone |
 | 4 | `verify` or `diff --exit-code` found differences |
+| 10 | `cache --diff` or `cache -d` found that the mirror is stale |
 | 129, 130, 143 | stopped by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; nothing was changed, or all was undone |
 
 ";

@@ -91,12 +91,20 @@ impl<'s> Bench<'s> {
         self.at("root")
     }
 
-    /// Runs `git dist`, perhaps with faults.
+    /// The root that it mirrors, if it is a mirror.
+    pub(super) fn source(&self) -> PathBuf {
+        self.at("source")
+    }
+
+    /// Runs `git dist`, perhaps with faults; `cache` from the source to the root.
     pub(super) fn run(&self, arguments: &[&str], fault: Option<&str>) -> Outcome {
         let _ = fs::remove_file(self.at("acts"));
         let mut command = self.sandbox.dist_command(&self.repo);
         command.args(arguments).env("DEPLOY_ROOT", self.root()).env("TMPDIR", self.at("tmp"));
         command.env("GIT_DIST_ACTS", self.at("acts"));
+        if arguments.first() == Some(&"cache") {
+            command.env("DEPLOY_ROOT", self.source()).env("CACHE_ROOT", self.root());
+        }
         if let Some(fault) = fault {
             command.env("GIT_DIST_FAULT", fault);
         }
@@ -241,6 +249,8 @@ fn list(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
                     let fields = record.as_object_mut().unwrap();
                     fields.remove("created_at");
                     fields.remove("mtimes");
+                    fields.remove("checked");
+                    fields.remove("epoch");
                     record.to_string()
                 }
                 _ => text,

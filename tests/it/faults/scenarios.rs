@@ -331,3 +331,83 @@ fn a_repair() {
     }
     eprintln!("repair: {} acts, {trials} trials", acts.len());
 }
+
+/// Deploys `versions` to the source of a mirror.
+fn deploy_to_source(bench: &Bench<'_>, versions: &[&str]) {
+    let (source, root, aside) = (bench.source(), bench.root(), bench.source().with_extension("mirror"));
+    let is_mirrored = root.exists();
+    if is_mirrored {
+        fs::rename(&root, &aside).unwrap();
+    }
+    if source.exists() {
+        fs::rename(&source, &root).unwrap();
+    }
+    for version in versions {
+        bench.run(&["--rev", version], None).assert_code(0);
+    }
+    fs::rename(&root, &source).unwrap();
+    if is_mirrored {
+        fs::rename(&aside, &root).unwrap();
+    }
+}
+
+/// One thread, so that the acts come in the same order.
+const CACHE: &[&str] = &["cache", "--ttl", "0", "--workers", "1"];
+
+#[test]
+fn the_first_copy_of_a_mirror() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "first cache",
+        repo: project(&sandbox),
+        before: |bench| {
+            if !bench.source().exists() {
+                deploy_to_source(bench, &["v1", "v2"]);
+            }
+        },
+        command: CACHE,
+        settle: None,
+        place: None,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+/// Copies, shares, replaces what is damaged, relinks, removes.
+#[test]
+fn a_later_copy_of_a_mirror() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "cache",
+        repo: project(&sandbox),
+        before: |bench| {
+            deploy_to_source(bench, &["v1", "v2"]);
+            bench.run(CACHE, None).assert_code(0);
+            deploy_to_source(bench, &["v3"]);
+        },
+        command: CACHE,
+        settle: None,
+        place: None,
+        destinations: DESTINATIONS,
+    };
+    assert_survives(&sandbox, &scenario);
+}
+
+#[test]
+fn a_copy_that_switches_together() {
+    let sandbox = Sandbox::new();
+    let scenario = Scenario {
+        name: "cache together",
+        repo: together(&sandbox),
+        before: |bench| {
+            deploy_to_source(bench, &["v1", "v2"]);
+            bench.run(CACHE, None).assert_code(0);
+            deploy_to_source(bench, &["v3"]);
+        },
+        command: CACHE,
+        settle: None,
+        place: None,
+        destinations: TOGETHER,
+    };
+    assert_survives(&sandbox, &scenario);
+}
