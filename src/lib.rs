@@ -6,6 +6,7 @@ compile_error!("git dist needs symbolic links and advisory locks as Unix has the
 pub mod activate;
 pub mod cache;
 pub mod causes;
+pub mod channel;
 pub mod cli;
 pub mod command;
 pub mod credentials;

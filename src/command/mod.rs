@@ -12,6 +12,7 @@ mod quoting;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, PipeReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -69,6 +70,8 @@ pub struct Command<'a> {
     pub directory: &'a Path,
     /// Variables over those of the process environment.
     pub environment: &'a BTreeMap<String, String>,
+    /// What it reads; nothing by default.
+    pub input: Option<&'a File>,
     /// When it is stopped; `None` = never.
     pub time_limit: Option<TimeLimit>,
     /// What becomes of what it leaves running.
@@ -175,11 +178,12 @@ fn start(command: &Command<'_>) -> Result<(Group, PipeReader), CommandError> {
     for variable in GIT_LOCAL {
         process.env_remove(variable);
     }
+    let input = command.input.map(File::try_clone).transpose().map_err(failed)?;
     process
         .envs(command.environment)
         .current_dir(command.directory)
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(input.map_or_else(Stdio::null, Stdio::from))
         .stdout(writer.try_clone().map_err(failed)?)
         .stderr(writer);
     // Dropping `process` closes this side's copies of the pipe's writing end.

@@ -1,5 +1,6 @@
 //! Finding and reading the project's files, at the revision or on disk.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ const ENVIRONMENT_LIMIT: u64 = 1 << 20;
 pub(super) enum FileReader<'r> {
     Revision(Snapshot<'r>),
     Disk(PathBuf),
+    /// Files that were read before.
+    Kept(Vec<EnvironmentFile>),
 }
 
 impl FileReader<'_> {
@@ -29,6 +32,10 @@ impl FileReader<'_> {
     pub(super) fn read(&self, path: &BStr, limit: u64) -> Result<Option<Vec<u8>>, ProjectError> {
         match self {
             Self::Revision(snapshot) => Ok(snapshot.file(path, limit)?),
+            Self::Kept(files) => {
+                let kept = files.iter().find(|file| file.path.as_bytes() == path.as_bytes());
+                Ok(kept.map(|file| file.content.clone()))
+            }
             Self::Disk(top) => {
                 let path = top.join(on_disk(path));
                 let dir = match crate::disk::Dir::open(path.parent().unwrap_or(top)) {
@@ -111,6 +118,18 @@ pub(super) struct ProjectFiles<'a> {
     pub(super) reader: &'a FileReader<'a>,
     pub(super) folder: &'a BStr,
     pub(super) process: &'a BTreeMap<String, OsString>,
+    /// Those of the project that were found.
+    pub(super) found: RefCell<Vec<EnvironmentFile>>,
+}
+
+impl<'a> ProjectFiles<'a> {
+    pub(super) fn new(
+        reader: &'a FileReader<'a>,
+        folder: &'a BStr,
+        process: &'a BTreeMap<String, OsString>,
+    ) -> Self {
+        Self { reader, folder, process, found: RefCell::default() }
+    }
 }
 
 impl Files for ProjectFiles<'_> {
@@ -124,6 +143,7 @@ impl Files for ProjectFiles<'_> {
         let is_in_project = included_from.is_none_or(|path| !path.starts_with('/'));
         if is_in_project && let Some(content) = self.reader.read(path.as_bstr(), ENVIRONMENT_LIMIT)? {
             found.push(EnvironmentFile { path: path.to_string(), content });
+            self.found.borrow_mut().extend(found.last().cloned());
         }
         let Some(including) = included_from else { return Ok(found) };
         let beside = Path::new(including).parent().filter(|_| !is_in_project).map(Path::to_owned);

@@ -36,6 +36,8 @@ pub struct Project {
     pub manifest: Manifest,
     /// The environment that fills `{VAR}`.
     pub environment: Environment,
+    /// The files of the project that the environment was read from, `distman.env` first.
+    pub environment_files: Vec<EnvironmentFile>,
     /// What is doubtful in manifest and environment, as text with its place and hint.
     pub warnings: Vec<Doubt>,
     /// Every target is read from the disk, whatever its option `from` says (`--worktree`).
@@ -175,15 +177,26 @@ impl Project {
             .iter()
             .map(|warning| Doubt { message: warning.to_string(), hint: warning.hint.clone() })
             .collect();
-        let files = ProjectFiles { reader: &reader, folder: folder.as_bstr(), process };
+        let files = ProjectFiles::new(&reader, folder.as_bstr(), process);
         let (environment, more) = read_environment(&files, process)
             .map_err(|source| ProjectError::Environment { at: base.to_string(), source: Box::new(source) })?;
         warnings.extend(more);
+        let environment_files = files.found.into_inner();
         drop(reader);
         let manifest = parsed.manifest;
         let from_worktree = opening.worktree || matches!(base, Base::Folder(_));
         let count = OnceCell::new();
-        Ok(Self { base, folder, manifest_path, manifest, environment, warnings, from_worktree, count })
+        Ok(Self {
+            base,
+            folder,
+            manifest_path,
+            manifest,
+            environment,
+            environment_files,
+            warnings,
+            from_worktree,
+            count,
+        })
     }
 
     /// The repository, if the project is in one.
@@ -280,17 +293,23 @@ impl std::fmt::Display for Base {
 pub fn environment_without_project(
     process: &BTreeMap<String, OsString>,
 ) -> Result<Environment, EnvironmentError> {
-    struct None_;
-    impl Files for None_ {
-        fn find(
-            &self,
-            _name: &str,
-            _included_from: Option<&str>,
-        ) -> Result<Vec<EnvironmentFile>, Box<dyn std::error::Error + Send + Sync>> {
-            Ok(Vec::new())
-        }
-    }
-    read_environment(&None_, process).map(|(environment, _)| environment)
+    environment_of(Vec::new(), process)
+}
+
+/// The environment that the files of a project, kept since they were read, give with the process environment `process`.
+/// What they include along `ENVPATH` is read now.
+///
+/// # Errors
+/// Every way in which a file can be broken; see [`EnvironmentError`].
+pub fn environment_of(
+    kept: Vec<EnvironmentFile>,
+    process: &BTreeMap<String, OsString>,
+) -> Result<Environment, EnvironmentError> {
+    let entry = kept.first().map_or("", |file| file.path.as_str());
+    let folder = BString::from(entry.rsplit_once('/').map_or("", |(folder, _)| folder));
+    let reader = FileReader::Kept(kept);
+    let files = ProjectFiles::new(&reader, folder.as_bstr(), process);
+    read_environment(&files, process).map(|(environment, _)| environment)
 }
 
 /// The deployment root that `environment` names.

@@ -100,6 +100,32 @@ pub enum SignatureError {
         /// Why it does not count.
         reason: NotAllowed,
     },
+    /// It is signed with a minisign key that nothing names.
+    #[error("{what} is signed with the minisign key {key}, which may not sign")]
+    OtherKey {
+        /// What is signed.
+        what: String,
+        /// The key's number.
+        key: String,
+    },
+    /// A program did not sign.
+    #[error("`{program}` does not sign with `{}`{}", Shown(key), Aside(said))]
+    NotSigned {
+        /// The program.
+        program: &'static str,
+        /// The key's file.
+        key: PathBuf,
+        /// What it said.
+        said: String,
+    },
+    /// A key to sign with is none.
+    #[error("`{}` is no key to sign with: {problem}", Shown(key))]
+    Key {
+        /// The key as it was given.
+        key: String,
+        /// What is the matter with it.
+        problem: String,
+    },
     /// A program could not be run to its end.
     #[error("cannot run `{program}`, which checks signatures")]
     Program {
@@ -127,10 +153,12 @@ pub enum NotAllowed {
         file: PathBuf,
     },
     /// The file has it for other uses.
-    #[error("which `{}` lists, but not for git", Shown(file))]
+    #[error("which `{}` lists, but not for {namespace}", Shown(file))]
     OtherNamespace {
         /// The file.
         file: PathBuf,
+        /// What the signature is for.
+        namespace: &'static str,
     },
     /// It, or its signature, has expired.
     #[error("which expired{}{}", When(when), In(file))]
@@ -228,7 +256,11 @@ impl SignatureError {
                     .to_owned()
             }
             Self::Program { program, source } if source.kind() == io::ErrorKind::NotFound => {
-                let package = if *program == "gpg" { "GnuPG" } else { "OpenSSH" };
+                let package = match *program {
+                    "gpg" => "GnuPG",
+                    "minisign" => "minisign",
+                    _ => "OpenSSH",
+                };
                 format!("install {package}, or mend PATH")
             }
             Self::NotAllowed { key, reason, .. } => reason.hint(key)?,
@@ -244,7 +276,9 @@ impl NotAllowed {
             Self::NotInFile { file } => {
                 format!("if the key is of somebody who may sign, add its line to `{}`", Shown(file))
             }
-            Self::OtherNamespace { file } => format!("`namespaces=\"git\"` in `{}` allows it", Shown(file)),
+            Self::OtherNamespace { file, namespace } => {
+                format!("`namespaces=\"{namespace}\"` in `{}` allows it", Shown(file))
+            }
             Self::NoKey => format!("`gpg --import` adds keys; look at its fingerprint first: {key}"),
             Self::NotListed { .. } => format!("`git config --add dist.allowedKey {key}`, if that is meant"),
             Self::Distrusted { .. } => {

@@ -1,4 +1,5 @@
-//! Who signed a commit or a tag: its signature, checked with the system's `ssh-keygen` and `gpg`.
+//! Who signed a commit, a tag or the manifest of a channel: its signature, checked with the system's `ssh-keygen` and
+//! `gpg`, and signatures of such manifests.
 //!
 //! The programs are called directly, with fixed arguments, on files that hold exactly the bytes of the object and its
 //! signature. No configuration of a repository takes part: [`Signers`] are made by the caller, from files and keys that
@@ -8,10 +9,12 @@
 mod envelope;
 mod error;
 mod examine;
+mod minisign;
 mod openpgp;
 mod program;
 mod signers;
 mod ssh;
+mod text;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,17 +27,18 @@ use program::Workplace;
 pub use error::{NotAllowed, SignatureError};
 pub use examine::{Finding, examine};
 pub use signers::{REQUIRED, Signers, SshSigners, Trust, is_required};
+pub use text::{SigningKey, open_text, sign_text};
 
 /// A signature that was found good, as records tell of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
-    /// What carries it: `commit`, or `tag v1.0`.
+    /// What carries it: `commit`, `tag v1.0`, or the manifest of a channel.
     pub on: String,
-    /// `ssh` or `openpgp`.
+    /// `ssh`, `openpgp` or `minisign`.
     pub format: String,
     /// The signer's name: a principal of the file of allowed signers, or the user id of an OpenPGP key.
     pub signer: String,
-    /// The signer's key: `SHA256:...` of an SSH key, the fingerprint of the primary OpenPGP key.
+    /// The signer's key: `SHA256:...` of an SSH key, the fingerprint of the primary OpenPGP key, or a minisign key.
     pub key: String,
 }
 
@@ -78,9 +82,9 @@ pub fn is_signed(object: Object<'_>) -> bool {
 /// [`SignatureError`]: anything else. A program that cannot be run, or says what is not understood, is an error too.
 pub fn verify(object: Object<'_>, signers: &Signers) -> Result<Signature, SignatureError> {
     let envelope = Envelope::open(object)?;
-    let place = Workplace::with(&envelope)?;
+    let place = Workplace::with(&envelope.payload, Some(&envelope.signature))?;
     let (format, signer, key) = match envelope.format {
-        Format::Ssh => ssh::verify(object.name, &place, signers.ssh.as_ref())
+        Format::Ssh => ssh::verify(object.name, &place, signers.ssh.as_ref(), ssh::GIT)
             .map(|(signer, key)| ("ssh", signer, key))?,
         Format::OpenPgp => {
             openpgp::verify(object.name, &place, signers).map(|(signer, key)| ("openpgp", signer, key))?

@@ -7,7 +7,6 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::SignatureError;
-use super::envelope::Envelope;
 use crate::disk::WorkFolder;
 use crate::door;
 
@@ -39,11 +38,13 @@ pub(super) struct Said {
 }
 
 impl Workplace {
-    /// A folder with the signature and what it is about.
-    pub(super) fn with(envelope: &Envelope) -> Result<Self, SignatureError> {
+    /// A folder with what is signed, and its signature if there is one.
+    pub(super) fn with(payload: &[u8], signature: Option<&[u8]>) -> Result<Self, SignatureError> {
         let folder = WorkFolder::create_in(&std::path::absolute(std::env::temp_dir()).unwrap_or_default())?;
-        folder.dir().create_file(SIGNATURE, 0o600)?.write(&envelope.signature)?;
-        folder.dir().create_file(PAYLOAD, 0o600)?.write(&envelope.payload)?;
+        if let Some(signature) = signature {
+            folder.dir().create_file(SIGNATURE, 0o600)?.write(signature)?;
+        }
+        folder.dir().create_file(PAYLOAD, 0o600)?.write(payload)?;
         Ok(Self { folder })
     }
 
@@ -55,6 +56,17 @@ impl Workplace {
     /// The file with the bytes that were signed.
     pub(super) fn payload(&self) -> PathBuf {
         self.folder.dir().join(PAYLOAD)
+    }
+
+    /// Writes a file that a program is to read, and returns its path.
+    pub(super) fn add(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, SignatureError> {
+        self.folder.dir().create_file(name, 0o600)?.write(bytes)?;
+        Ok(self.folder.dir().join(name))
+    }
+
+    /// The bytes of the file with the signature, which a program wrote.
+    pub(super) fn written_signature(&self) -> Result<Vec<u8>, SignatureError> {
+        Ok(self.folder.dir().read_file(SIGNATURE, LARGEST)?)
     }
 
     /// Runs `program` of the `PATH` with the signed bytes as its standard input.

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::SignatureError;
+use super::{SignatureError, minisign};
 use crate::source::git::{Repository, Setting, boolean};
 
 /// The setting that asks for signatures.
 pub const REQUIRED: &str = "dist.requireSigned";
 /// The setting that names the file of allowed signers, for git dist alone.
 const OWN_FILE: &str = "dist.allowedSigners";
-/// The setting that allows one OpenPGP key.
+/// The setting that allows one OpenPGP key, or one minisign key.
 const OWN_KEY: &str = "dist.allowedKey";
 /// git's own settings.
 const FILE: &str = "gpg.ssh.allowedSignersFile";
@@ -25,6 +25,8 @@ pub struct Signers {
     pub keys: Vec<String>,
     /// How far an OpenPGP key must be trusted.
     pub trust: Trust,
+    /// minisign keys that may sign channels, as minisign prints them: `RW...`.
+    pub minisign: Vec<String>,
 }
 
 /// Who may sign with SSH.
@@ -114,12 +116,14 @@ impl Signers {
             own => own,
         };
         let revoked = file(REVOKED, of_host(REVOKED))?;
-        let keys = own(OWN_KEY)?.iter().map(|value| fingerprint(value)).collect::<Result<_, _>>()?;
+        let (minisign, keys): (Vec<String>, Vec<String>) =
+            own(OWN_KEY)?.into_iter().partition(|value| minisign::is_key(value));
+        let keys = keys.iter().map(|value| fingerprint(value)).collect::<Result<_, _>>()?;
         let trust = match of_host(TRUST).last() {
             Some(word) => Trust::parse(word).ok_or_else(|| bad(TRUST, Some(word), "a trust level of git"))?,
             None => Trust::default(),
         };
-        Ok(Self { ssh: ssh.map(|file| SshSigners { file, revoked }), keys, trust })
+        Ok(Self { ssh: ssh.map(|file| SshSigners { file, revoked }), keys, trust, minisign })
     }
 }
 

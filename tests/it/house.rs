@@ -20,6 +20,7 @@ const ROOMS: [&str; 28] = [
     "environment",
     "source",
     "signature",
+    "channel",
     "log_file",
     "version",
     "root",

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use bstr::BString;
 use gix::ObjectId;
 
-use crate::disk::{Shown, on_disk};
+use crate::command::CommandError;
+use crate::disk::{DiskError, Shown, on_disk};
 
 /// The result of reading a repository.
 pub type Result<T, E = GitError> = std::result::Result<T, E>;
@@ -161,6 +162,28 @@ pub enum GitError {
         /// What it wrote to standard error, trimmed.
         stderr: String,
     },
+    /// A git command on a store of releases failed, took too long or was stopped.
+    #[error("cannot {act} in `{}`", Shown(path))]
+    Store {
+        /// What was tried.
+        act: &'static str,
+        /// The store.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: CommandError,
+    },
+    /// A bundle does not hold what was announced.
+    #[error("the bundle `{}` {problem}", Shown(path))]
+    Bundle {
+        /// The bundle.
+        path: PathBuf,
+        /// What is the matter with it.
+        problem: &'static str,
+    },
+    /// The disk said no.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// git itself could not be started.
     #[error("cannot start `git`")]
     NoGit(#[source] std::io::Error),
