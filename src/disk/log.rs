@@ -75,6 +75,30 @@ impl LogFile {
         door::pass("cut", || self.path.clone(), || self.file.set_len(length))
     }
 
+    /// Removes the whole content.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn clear(&mut self) -> Result<()> {
+        self.cut(0).map_err(failed("write", &self.path))
+    }
+
+    /// Makes what was added durable.
+    ///
+    /// # Errors
+    /// When the disk reports a write error.
+    pub fn sync(&self) -> Result<()> {
+        sync(|| self.path.clone(), || self.file.sync_all()).map_err(failed("sync", &self.path))
+    }
+
+    /// The size of the file in bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn length(&self) -> Result<u64> {
+        Ok(self.file.metadata().map_err(failed("read", &self.path))?.len())
+    }
+
     /// The last byte of the file; `None` if it is empty.
     ///
     /// # Errors

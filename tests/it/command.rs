@@ -28,6 +28,7 @@ fn shell_with(
         program: Program::Shell(&filled),
         directory: folder.path(),
         environment: &BTreeMap::from([("GREETING".to_owned(), "hello".to_owned())]),
+        input: None,
         time_limit: limit.map(TimeLimit::start),
         background,
     };
@@ -93,6 +94,7 @@ fn a_missing_program_is_told_from_a_missing_folder() {
             program: Program::Path(program, &[]),
             directory,
             environment: &BTreeMap::new(),
+            input: None,
             time_limit: None,
             background: Background::Stop,
         };

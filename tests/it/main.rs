@@ -28,6 +28,7 @@ mod log_file;
 mod manual;
 mod moved;
 mod power;
+mod remote;
 mod sandbox;
 mod signed;
 mod support;

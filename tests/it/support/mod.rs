@@ -12,12 +12,14 @@
 //! ```
 #![allow(dead_code)] // Each test file uses its part of it.
 
+mod http_server;
 mod repo;
 mod run;
 mod sandbox;
 mod skip;
 mod tree;
 
+pub(crate) use http_server::{HttpServer, Misbehaviour};
 pub(crate) use repo::Repo;
 pub(crate) use run::Run;
 pub(crate) use sandbox::Sandbox;
