@@ -23,6 +23,7 @@ pub mod manifest;
 mod parallel;
 pub mod plan;
 pub mod project;
+pub mod publish;
 pub mod remote;
 pub mod rollout;
 pub mod root;

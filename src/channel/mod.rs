@@ -29,6 +29,11 @@ pub fn bundle_path(sha256: &str) -> String {
     format!("bundles/{sha256}.bundle")
 }
 
+/// The reference that leads to a release, in bundles and stores: a tag.
+pub fn reference(channel: &str, sequence: u64) -> String {
+    format!("refs/tags/{channel}/{sequence}")
+}
+
 /// What is known of a channel from before, so that nobody can lead back or elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Seen {

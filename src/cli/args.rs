@@ -203,6 +203,7 @@ pub(super) enum Command {
     Completions(Completions),
     Man(Man),
     Hook(super::hook::Hook),
+    Publish(Publish),
 }
 
 /// Show what is active, and which versions there are
@@ -384,6 +385,74 @@ pub(super) struct Verify {
     /// Export damaged versions from git again
     #[arg(long)]
     pub(super) repair: bool,
+}
+
+/// Publish a revision as the next release of a channel, for machines that follow it
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+DEST is a directory, `s3://bucket/prefix`, `gs://`, `az://` or a web server that takes files. A release is signed, with the \
+SSH key that git signs with (`user.signingKey`, where `gpg.format` is `ssh`), that of `dist.signingKey`, or `--sign-with`. \
+What is published is what a deploy would export, before pipelines; the history of the repository is no part of it.
+
+Examples:
+  git dist publish /mnt/releases                         HEAD, to the channel `stable`
+  git dist publish s3://acme-tools --channel beta --rev v2.0-rc1
+  git dist publish s3://acme-tools --list                what is there
+  git dist publish s3://acme-tools --refresh             sign again, before the release expires (for cron)
+  git dist publish s3://acme-tools --prune               remove what no channel needs any more")]
+pub(super) struct Publish {
+    /// Where to: a directory, `s3://bucket/prefix`, `gs://`, `az://`, `https://`
+    #[arg(value_name = "DEST")]
+    pub(super) destination: String,
+    /// The channel
+    #[arg(long, value_name = "NAME", default_value = "stable")]
+    pub(super) channel: String,
+    /// Publish this revision [default: HEAD]
+    #[arg(long = "rev", value_name = "REV")]
+    pub(super) revision: Option<String>,
+    /// Publish only these targets; `*`, `?` and `[..]` match
+    #[arg(short, long = "target", value_name = "TARGET", num_args = 1.., action = ArgAction::Append)]
+    pub(super) targets: Vec<String>,
+    /// Publish files as they lie in the working tree, committed or not
+    #[arg(long, conflicts_with = "revision")]
+    pub(super) worktree: bool,
+    /// Path of the manifest in the repository
+    #[arg(long, value_name = "PATH")]
+    pub(super) manifest: Option<String>,
+    /// Name of what is published [default: that of the repository]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Sign with this key: a file with an SSH key or a secret minisign key, or `key::ssh-ed25519 ...` of an agent
+    #[arg(long, value_name = "KEY", action = ArgAction::Append)]
+    pub(super) sign_with: Vec<String>,
+    /// Who may have signed what is there: a public key, or a file with keys [default: as git's configuration says, or else \
+    /// the key that it is signed with]
+    #[arg(long, value_name = "KEY", action = ArgAction::Append)]
+    pub(super) key: Vec<String>,
+    /// How long the release counts unless it is signed again
+    #[arg(long, value_name = "TIME", default_value = "90days", value_parser = humantime::parse_duration)]
+    pub(super) expires: Duration,
+    /// Write a bundle that needs no other after so many releases
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) whole_after: u64,
+    /// Nobody else publishes there, so that a store that does not heed conditions will do
+    #[arg(long)]
+    pub(super) single_writer: bool,
+    /// Publish .gitattributes, .gitignore and .gitmodules too
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Make a release even if it holds what the one before holds
+    #[arg(short, long)]
+    pub(super) force: bool,
+    /// List the channels that are there
+    #[arg(long, group = "instead")]
+    pub(super) list: bool,
+    /// Sign the channel's release again, for a time that begins now
+    #[arg(long, group = "instead")]
+    pub(super) refresh: bool,
+    /// Remove what no channel needs any more
+    #[arg(long, group = "instead")]
+    pub(super) prune: bool,
 }
 
 /// Show the variables that destinations are filled with, and where each comes from

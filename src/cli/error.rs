@@ -37,6 +37,8 @@ pub(super) enum CliError {
     Hook(#[from] crate::hook::Error),
     #[error(transparent)]
     Cache(CacheError),
+    #[error(transparent)]
+    Publish(#[from] crate::publish::PublishError),
     #[error("the environment cannot be used")]
     Environment(#[from] Box<EnvironmentError>),
     #[error("cannot enter `{}`", crate::disk::Shown(path))]
@@ -87,6 +89,8 @@ impl CliError {
             Self::Inventory(source) => source.hint(),
             Self::Hook(source) => source.hint(),
             Self::Cache(source) => source.hint(),
+            Self::Publish(crate::publish::PublishError::Rollout(source)) => rollout_hint(source),
+            Self::Publish(source) => source.hint(),
             Self::Environment(source) => source.hint(),
             Self::Rollout(source) => rollout_hint(source),
             Self::Told { hint, .. } => hint.clone(),

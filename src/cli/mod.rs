@@ -19,6 +19,7 @@ mod manual;
 mod parse;
 mod printer;
 mod progress;
+mod publish;
 mod show;
 mod spelling;
 mod table;
@@ -89,5 +90,6 @@ fn run(cli: Cli, printer: &Printer, interrupts: &Interrupts) -> Result<u8, CliEr
         Some(Command::Completions(arguments)) => manual::completions(&context, &arguments),
         Some(Command::Man(arguments)) => manual::man(&context, &arguments),
         Some(Command::Hook(arguments)) => hook::run(&context, arguments),
+        Some(Command::Publish(arguments)) => publish::run(&context, &arguments),
     }
 }

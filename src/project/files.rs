@@ -53,13 +53,13 @@ impl FileReader<'_> {
     }
 }
 
-/// The path of the manifest below the base, and the manifest.
+/// The path of the manifest below the base, its bytes, and the manifest.
 pub(super) fn find_manifest(
     reader: &FileReader<'_>,
     base: &Base,
     from: BString,
     named: Option<&str>,
-) -> Result<(BString, Parsed), ProjectError> {
+) -> Result<(BString, Vec<u8>, Parsed), ProjectError> {
     let from = match named {
         Some(path) => {
             BString::from(path.trim_start_matches("./").rsplit_once('/').map_or("", |(folder, _)| folder))
@@ -73,7 +73,7 @@ pub(super) fn find_manifest(
         if let Some(bytes) = reader.read(path.as_bstr(), MANIFEST_LIMIT)? {
             let parsed = Manifest::parse(&Shown(on_disk(&path)).to_string(), &bytes)
                 .map_err(|source| ProjectError::Manifest { at: base.to_string(), source })?;
-            return Ok((path, parsed));
+            return Ok((path, bytes, parsed));
         }
         if folder.is_empty() || named.is_some() {
             let top = match base {

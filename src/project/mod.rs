@@ -34,6 +34,8 @@ pub struct Project {
     pub manifest_path: Option<BString>,
     /// The manifest.
     pub manifest: Manifest,
+    /// Its bytes, where there is one.
+    pub manifest_bytes: Option<Vec<u8>>,
     /// The environment that fills `{VAR}`.
     pub environment: Environment,
     /// The files of the project that the environment was read from, `distman.env` first.
@@ -162,14 +164,14 @@ impl Project {
             }
         };
         let found = find_manifest(&reader, &base, from.clone(), opening.manifest);
-        let (manifest_path, folder, parsed) = match (found, opening.otherwise) {
+        let (manifest_path, manifest_bytes, folder, parsed) = match (found, opening.otherwise) {
             (Err(ProjectError::NoManifest { .. }), Some(manifest)) => {
-                (None, from, Parsed { manifest, warnings: Vec::new() })
+                (None, None, from, Parsed { manifest, warnings: Vec::new() })
             }
             (found, _) => {
-                let (path, parsed) = found?;
+                let (path, bytes, parsed) = found?;
                 let folder = path.rfind_byte(b'/').map_or(BString::default(), |end| path[..end].into());
-                (Some(path), folder, parsed)
+                (Some(path), Some(bytes), folder, parsed)
             }
         };
         let mut warnings: Vec<Doubt> = parsed
@@ -191,6 +193,7 @@ impl Project {
             folder,
             manifest_path,
             manifest,
+            manifest_bytes,
             environment,
             environment_files,
             warnings,

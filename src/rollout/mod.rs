@@ -26,7 +26,7 @@ pub use admission::{Admitted, Demand, admit};
 pub use back::{Choice, Chosen, Manner, carry_out, look_over, plan_choice, select};
 pub use commands::{CheckError, commands_of};
 pub use confine::OutsideError;
-pub use deploy::{DeployRequest, Prepared, plan_deploy};
+pub use deploy::{DeployRequest, Gathered, Prepared, gather, plan_deploy};
 
 pub use diff::{Change, FileChange, version_changes};
 pub use repair::{Place, RepairError, Repaired, repair};

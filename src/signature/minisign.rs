@@ -61,3 +61,12 @@ pub(super) fn sign(place: &Workplace, key: &Path) -> Result<Vec<u8>, SignatureEr
     }
     Err(SignatureError::NotSigned { program: PROGRAM, key: key.to_owned(), said: said.err + &said.out })
 }
+
+/// The public half of the secret key in the file at `key`.
+pub(super) fn public(place: &Workplace, key: &Path) -> Result<String, SignatureError> {
+    let said = place.run(PROGRAM, &[&"-R", &"-s", &key, &"-p", &place.signature()])?;
+    if said.is_success {
+        return Ok(String::from_utf8_lossy(&place.written_signature()?).into_owned());
+    }
+    Err(SignatureError::NotSigned { program: PROGRAM, key: key.to_owned(), said: said.err + &said.out })
+}

@@ -15,6 +15,7 @@ mod program;
 mod signers;
 mod ssh;
 mod text;
+mod trusted;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,8 @@ use program::Workplace;
 pub use error::{NotAllowed, SignatureError};
 pub use examine::{Finding, examine};
 pub use signers::{REQUIRED, Signers, SshSigners, Trust, is_required};
-pub use text::{SigningKey, open_text, sign_text};
+pub use text::{SigningKey, open_text, sign_tag, sign_text};
+pub use trusted::TrustedKeys;
 
 /// A signature that was found good, as records tell of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -73,6 +73,15 @@ pub(super) fn sign(place: &Workplace, key: &Path, namespace: &str) -> Result<Vec
     Err(SignatureError::NotSigned { program: PROGRAM, key: key.to_owned(), said: said.err })
 }
 
+/// The public half of the private key in the file at `key`.
+pub(super) fn public(place: &Workplace, key: &Path) -> Result<String, SignatureError> {
+    let said = place.run(PROGRAM, &[&"-y", &"-f", &key])?;
+    if said.is_success {
+        return Ok(said.out);
+    }
+    Err(SignatureError::NotSigned { program: PROGRAM, key: key.to_owned(), said: said.err })
+}
+
 /// `SHA256:...` of `Good "git" signature for NAME with ED25519 key SHA256:...`, whatever the name is.
 fn key_of(said: &str) -> Option<String> {
     let (_, key) = said.trim_end().rsplit_once(" key ")?;

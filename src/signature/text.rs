@@ -139,21 +139,39 @@ impl SigningKey {
 pub fn sign_text(text: &[u8], keys: &[SigningKey]) -> Result<Vec<u8>, SignatureError> {
     let mut signed = text.to_owned();
     for key in keys {
-        let place = Workplace::with(text, None)?;
-        let mut block = match key {
-            SigningKey::Ssh(file) => ssh::sign(&place, file, NAMESPACE)?,
-            SigningKey::Agent(public) => {
-                let file = place.add("key.pub", format!("{public}\n").as_bytes())?;
-                ssh::sign(&place, &file, NAMESPACE)?
-            }
-            SigningKey::Minisign(file) => minisign::sign(&place, file)?,
-        };
-        if block.last() != Some(&b'\n') {
-            block.push(b'\n');
-        }
-        signed.append(&mut block);
+        signed.append(&mut sign(text, key, NAMESPACE)?);
     }
     Ok(signed)
+}
+
+/// `tag`, the text of a tag, with a signature as git makes it by the first of `keys` that is of SSH. Without one it is
+/// not signed.
+///
+/// # Errors
+/// As [`sign_text`].
+pub fn sign_tag(tag: &[u8], keys: &[SigningKey]) -> Result<Vec<u8>, SignatureError> {
+    let mut signed = tag.to_owned();
+    let is_ssh = |key: &&SigningKey| !matches!(key, SigningKey::Minisign(_));
+    if let Some(key) = keys.iter().find(is_ssh) {
+        signed.append(&mut sign(tag, key, ssh::GIT)?);
+    }
+    Ok(signed)
+}
+
+fn sign(text: &[u8], key: &SigningKey, namespace: &str) -> Result<Vec<u8>, SignatureError> {
+    let place = Workplace::with(text, None)?;
+    let mut block = match key {
+        SigningKey::Ssh(file) => ssh::sign(&place, file, namespace)?,
+        SigningKey::Agent(public) => {
+            let file = place.add("key.pub", format!("{public}\n").as_bytes())?;
+            ssh::sign(&place, &file, namespace)?
+        }
+        SigningKey::Minisign(file) => minisign::sign(&place, file)?,
+    };
+    if block.last() != Some(&b'\n') {
+        block.push(b'\n');
+    }
+    Ok(block)
 }
 
 #[cfg(test)]

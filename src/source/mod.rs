@@ -38,6 +38,11 @@ struct Handle {
 }
 
 impl Entry {
+    /// True if its content is an object of the source's own repository, and none of a submodule's.
+    pub fn is_in_repository(&self) -> bool {
+        self.handle.store == 0
+    }
+
     /// True if the bytes on disk are those of the source, so that the id on disk is [`Entry::id`].
     pub fn is_stored_as_is(&self) -> bool {
         self.handle.conversion.is_none()

@@ -1,5 +1,6 @@
 //! A deploy: what a project wants, against what is on disk, made into versions.
 
+mod gather;
 mod make;
 mod planner;
 mod provenance;
@@ -19,6 +20,7 @@ use crate::target;
 use crate::transform;
 use crate::version::{Destination, Ingredients, Stored};
 
+pub use gather::{Gathered, gather};
 use planner::Planner;
 use provenance::Provenance;
 

@@ -1,0 +1,80 @@
+//! The chain of releases, as the publisher keeps it: as consumers do.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{PublishError, Release, Request, Result, store_path};
+use crate::channel::{self, Manifest};
+use crate::disk::{Dir, WorkFolder};
+use crate::project::{Base, Project};
+use crate::remote::Remote;
+use crate::rollout::Events;
+use crate::source::HashKind;
+use crate::source::git::{Store, Watch};
+
+/// The chain of releases of a place, in a store that nobody else writes to while this is held.
+pub(super) struct Chain {
+    store: Store,
+    /// Its folder, which is locked.
+    folder: Dir,
+}
+
+/// How long one waits between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Chain {
+    pub(super) fn open(
+        project: &Project,
+        request: &Request<'_>,
+        work: &WorkFolder,
+        hash: HashKind,
+        watch: Watch<'_>,
+        events: &dyn Events,
+    ) -> Result<Self> {
+        let path = match &project.base {
+            Base::Git { repository, .. } => store_path(repository),
+            // A folder has no place of its own for what is to be kept.
+            Base::Folder(_) => work.dir().join("releases.git"),
+        };
+        let folder = Dir::create_all(&path)?;
+        let started = Instant::now();
+        while !folder.try_lock()? {
+            if events.is_interrupted() || started.elapsed() > events.lock_wait() {
+                return Err(PublishError::Busy { path });
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let store = Store::open(&path, hash, &request.remote.address().to_string(), watch)?;
+        Ok(Self { store, folder })
+    }
+
+    /// The folder of its objects.
+    pub(super) fn objects(&self) -> PathBuf {
+        self.store.path().join("objects")
+    }
+
+    /// Fetches what is missing of the release of `manifest`.
+    pub(super) fn catch_up(&self, manifest: &Manifest, remote: &Remote, watch: Watch<'_>) -> Result<()> {
+        let repository = self.store.repository()?;
+        for bundle in channel::route(manifest, |id| repository.has(id))? {
+            let name = format!("{}.bundle", bundle.sha256);
+            let path = channel::bundle_path(&bundle.sha256);
+            remote.download(&path, bundle.size, &bundle.sha256, &self.folder, &name)?;
+            let reference = channel::reference(&manifest.channel, bundle.sequence);
+            let read = self.store.read_bundle(&self.folder.join(&name), &reference, &bundle.to, watch);
+            self.folder.remove(&name)?;
+            read?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a bundle with `release`.
+    pub(super) fn take(&self, bundle: &Path, release: &Release, watch: Watch<'_>) -> Result<()> {
+        Ok(self.store.read_bundle(bundle, &release.reference, &release.info.commit, watch)?)
+    }
+
+    /// Tidies up, once `manifest` is the channel's.
+    pub(super) fn keep(&self, _manifest: &Manifest, watch: Watch<'_>) -> Result<()> {
+        Ok(self.store.tidy(50, watch)?)
+    }
+}
