@@ -91,14 +91,16 @@ struct Keys {
 impl Keys {
     fn of(arguments: &Publish, project: Option<&Project>) -> Result<Self, CliError> {
         let repository = project.and_then(Project::repository);
-        let settings = repository.map(|it| it.settings()).transpose().map_err(PublishError::from)?.unwrap_or_default();
+        let settings =
+            repository.map(|it| it.settings()).transpose().map_err(PublishError::from)?.unwrap_or_default();
         let value = |key: &str| {
             let found = settings.iter().rev().find(|setting| setting.key.eq_ignore_ascii_case(key));
             found.and_then(|setting: &Setting| setting.value.clone())
         };
         let mut names = arguments.sign_with.clone();
         if names.is_empty() {
-            let of_git = || value("user.signingKey").filter(|_| value("gpg.format").as_deref() == Some("ssh"));
+            let of_git =
+                || value("user.signingKey").filter(|_| value("gpg.format").as_deref() == Some("ssh"));
             names.extend(value("dist.signingKey").or_else(of_git));
         }
         let signing = names.iter().map(|name| SigningKey::parse(name)).collect::<Result<Vec<_>, _>>();
@@ -109,7 +111,9 @@ impl Keys {
         }
         let mut folder = None;
         let signers = if !arguments.key.is_empty() {
-            let work = crate::disk::WorkFolder::create_in(&std::path::absolute(std::env::temp_dir()).unwrap_or_default())?;
+            let work = crate::disk::WorkFolder::create_in(
+                &std::path::absolute(std::env::temp_dir()).unwrap_or_default(),
+            )?;
             trusted.write(work.dir())?;
             let signers = TrustedKeys::signers(work.dir())?;
             folder = Some(work);
@@ -162,10 +166,14 @@ fn show(context: &Context<'_>, remote: &Remote, published: &Published, verb: &st
         return Ok(DONE);
     }
     let Manifest { project, channel, sequence, release, .. } = manifest;
-    let would = if context.global.dry_run { "would have " } else { "" };
-    let size = if published.bytes > 0 { format!(", {} written", HumanBytes(published.bytes)) } else { String::new() };
+    let verb = if context.global.dry_run { format!("would have {verb}") } else { verb.to_owned() };
+    let size = if published.bytes > 0 {
+        format!(", {} written", HumanBytes(published.bytes))
+    } else {
+        String::new()
+    };
     printer.talk(format!(
-        "{would}{verb} {project} {sequence} ({}) to channel `{channel}` of {}{size}",
+        "{verb} {project} {sequence} ({}) to channel `{channel}` of {}{size}",
         release.revision,
         without_credentials(&remote.address().to_string())
     ));
@@ -183,7 +191,9 @@ fn list(context: &Context<'_>, remote: &Remote, signers: Option<&Signers>) -> Re
     if printer.is_json() {
         let entry = |channel: &Channel| match &channel.manifest {
             Ok((manifest, signature)) => json!({ "channel": value(manifest), "signature": signature }),
-            Err(error) => json!({ "channel": { "channel": channel.name }, "error": crate::causes::chain(error) }),
+            Err(error) => {
+                json!({ "channel": { "channel": channel.name }, "error": crate::causes::chain(error) })
+            }
         };
         let channels: Vec<Value> = channels.iter().map(entry).collect();
         printer.json(&json!({ "format": "git-dist/channels", "version": 1, "channels": channels }))?;
@@ -195,7 +205,8 @@ fn list(context: &Context<'_>, remote: &Remote, signers: Option<&Signers>) -> Re
         match &channel.manifest {
             Ok((manifest, signature)) => {
                 let is_over = manifest.expires <= Utc::now();
-                let until = format!("{} {}", if is_over { "expired" } else { "until" }, date(manifest.expires));
+                let until =
+                    format!("{} {}", if is_over { "expired" } else { "until" }, date(manifest.expires));
                 let size: u64 = manifest.bundles.iter().map(|bundle| bundle.size).sum();
                 table.row(vec![
                     name,

@@ -82,11 +82,15 @@ impl PublishError {
     /// The next step, if there is one.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Raced { .. } => "look at what it was: `git dist publish DEST --list`, then try again".to_owned(),
+            Self::Raced { .. } => {
+                "look at what it was: `git dist publish DEST --list`, then try again".to_owned()
+            }
             Self::Busy { .. } => "try again when it is done".to_owned(),
             Self::NothingThere { .. } => "`git dist publish DEST --list` lists the channels".to_owned(),
             Self::NoManifest => "`git dist init` writes one".to_owned(),
-            Self::NoTargets => "`-t` selects targets; those with an address in `from` come from elsewhere".to_owned(),
+            Self::NoTargets => {
+                "`-t` selects targets; those with an address in `from` come from elsewhere".to_owned()
+            }
             Self::Changed { .. } => "try again when nobody writes to it".to_owned(),
             Self::Channel(source) => return source.hint(),
             Self::Signature(source) => return source.hint(),

@@ -21,8 +21,8 @@ use crate::disk::{Dir, WorkFolder};
 use crate::remote::{Content, Read, Remote, RemoteError, Tag};
 use crate::rollout::{Admitted, Events};
 use crate::signature::{Signers, SigningKey, TrustedKeys, sign_text};
-use crate::source::git::{Repository, Watch};
 use crate::source::HashKind;
+use crate::source::git::{Repository, Watch};
 
 use chain::Chain;
 pub use error::PublishError;
@@ -101,9 +101,8 @@ pub fn publish(project: &Admitted<'_>, request: &Request<'_>, events: &dyn Event
     }
     let release = Release::make(project, request, current.manifest.as_ref(), &chain, &work, watch)?;
     let before = current.manifest.as_ref().map(|manifest| &manifest.release);
-    let is_same = |before: &ReleaseInfo| {
-        before.tree == release.info.tree && before.targets == release.info.targets
-    };
+    let is_same =
+        |before: &ReleaseInfo| before.tree == release.info.tree && before.targets == release.info.targets;
     if let Some(manifest) = current.manifest.clone().filter(|it| is_same(&it.release) && !request.force) {
         return Ok(Published { manifest, is_new: false, bytes: 0, files: release.files });
     }

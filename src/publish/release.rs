@@ -55,7 +55,10 @@ impl Release {
         store.borrow_from(&others)?;
         let sequence = before.map_or(1, |before| before.sequence + 1);
         let (revision, source) = match project.revision() {
-            Some(revision) => (revision.asked.clone(), revision.commit.to_string()),
+            Some(revision) => {
+                let name = revision.branch.as_ref().unwrap_or(&revision.asked);
+                (name.clone(), revision.commit.to_string())
+            }
             None => ("working tree".to_owned(), String::new()),
         };
         let reference = channel::reference(request.channel, sequence);
@@ -145,7 +148,9 @@ fn write(
 ) -> Result<usize> {
     // dist.json and the environment as they were read, whatever a target of the same files would make of them.
     let mut own: BTreeMap<BString, Vec<u8>> = BTreeMap::new();
-    own.extend(project.environment_files.iter().map(|it| (BString::from(it.path.as_str()), it.content.clone())));
+    own.extend(
+        project.environment_files.iter().map(|it| (BString::from(it.path.as_str()), it.content.clone())),
+    );
     own.extend(project.manifest_path.clone().zip(project.manifest_bytes.clone()));
     let mut files = own.len();
     let contents = snapshot.map(Snapshot::contents);
@@ -171,7 +176,9 @@ fn write(
         }
     }
     for (path, bytes) in &own {
-        stream.add_content::<PublishError>(path.as_bstr(), Mode::File, bytes.len() as u64, |put| Ok(put(bytes)?))?;
+        stream.add_content::<PublishError>(path.as_bstr(), Mode::File, bytes.len() as u64, |put| {
+            Ok(put(bytes)?)
+        })?;
     }
     Ok(files)
 }
@@ -189,7 +196,11 @@ fn copy(
         return stream.add_content(path.as_bstr(), entry.mode, size, |put| {
             let (read, id) = reader.read(root.as_bstr(), entry, &mut |bytes| put(bytes))?;
             // What changed since it was listed would end up as something else under the old size.
-            if read == size && id == entry.id { Ok(()) } else { Err(PublishError::Changed { path: path.to_string() }) }
+            if read == size && id == entry.id {
+                Ok(())
+            } else {
+                Err(PublishError::Changed { path: path.to_string() })
+            }
         });
     }
     // How long it will be is known when it is converted.

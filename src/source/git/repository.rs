@@ -298,7 +298,7 @@ pub(super) fn beyond_not_found(source: gix::Error) -> Option<gix::Error> {
     (!source.classify().is_not_found()).then_some(source)
 }
 
-fn absolute(path: &Path) -> PathBuf {
+pub(super) fn absolute(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // Without the `.` that a relative path may leave inside.
     path.components().collect()

@@ -61,7 +61,8 @@ impl Store {
     /// # Errors
     /// When it cannot be made, or git not be run.
     pub fn open(path: &Path, hash: HashKind, origin: &str, watch: Watch<'_>) -> Result<Self> {
-        let store = Self { path: path.to_owned() };
+        let path = &super::repository::absolute(path);
+        let store = Self { path: path.clone() };
         let parent = path.parent().unwrap_or(path);
         let format = if hash == HashKind::Sha256 { "sha256" } else { "sha1" };
         // What a killed run left half made has no configuration yet.
@@ -349,6 +350,6 @@ impl Repository {
 
     /// The folder of its objects, for those who borrow from it.
     pub fn objects(&self) -> PathBuf {
-        self.common_dir().join("objects")
+        super::repository::absolute(&self.common_dir().join("objects"))
     }
 }
