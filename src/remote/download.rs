@@ -76,7 +76,7 @@ impl Remote {
             if Instant::now() >= until {
                 let why = "another process is fetching it, and does not come to an end".to_owned();
                 let at = crate::disk::Shown(&into.join(name)).to_string();
-                return Err(RemoteError::Unreachable { at, why, source: None });
+                return Err(RemoteError::Unreachable { at, why });
             }
             std::thread::sleep(PAUSE);
         }
@@ -195,7 +195,7 @@ impl Fetch<'_> {
         }
         if *there < self.size {
             let why = format!("{there} of {} bytes came", self.size);
-            return Err(RemoteError::Cut { at: self.at(), why, source: None });
+            return Err(RemoteError::Cut { at: self.at(), why });
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! Why an object could not be had or put.
 
-use crate::causes::BoxError;
 use crate::disk::DiskError;
 
 /// Why something could not be done at a place.
@@ -31,24 +30,28 @@ pub enum RemoteError {
         hint: &'static str,
     },
     /// A setting in the environment makes no sense.
-    #[error("`{at}` cannot be used as the environment has it")]
+    #[error("`{at}` cannot be used as the environment has it: {why}")]
     Settings {
         /// The place.
         at: String,
-        /// What is the matter.
-        #[source]
-        source: BoxError,
+        /// What is the matter, without credentials.
+        why: String,
+    },
+    /// What the store says cannot be understood, or it cannot be asked.
+    #[error("the store of `{at}` cannot be used: {why}")]
+    Store {
+        /// The object or place.
+        at: String,
+        /// What is the matter, without credentials.
+        why: String,
     },
     /// The place does not answer, or not now.
     #[error("`{at}` cannot be reached: {why}")]
     Unreachable {
         /// The object or place.
         at: String,
-        /// What happened.
+        /// What happened, without credentials.
         why: String,
-        /// What the system said.
-        #[source]
-        source: Option<BoxError>,
     },
     /// The place answers, and there is no such object.
     #[error("there is no `{at}`{}", Code(code))]
@@ -107,11 +110,8 @@ pub enum RemoteError {
     Cut {
         /// The object.
         at: String,
-        /// What happened.
+        /// What happened, without credentials.
         why: String,
-        /// What the system said.
-        #[source]
-        source: Option<BoxError>,
     },
     /// The store gave an answer that says neither yes nor no to what was asked.
     #[error("`{at}` was answered with {status}{}", Code(code))]

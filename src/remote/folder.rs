@@ -49,16 +49,13 @@ impl Folder {
             // Nobody may be there any more to hear it.
             let _ = answer.send(Dir::open(&path));
         });
-        let unreachable = |why: &str, source: Option<DiskError>| RemoteError::Unreachable {
-            at: self.address.to_string(),
-            why: why.to_owned(),
-            source: source.map(Into::into),
-        };
+        let unreachable =
+            |why: &str| RemoteError::Unreachable { at: self.address.to_string(), why: why.to_owned() };
         match answered.recv_timeout(self.patience(self.limits.probe)) {
             Ok(Ok(dir)) => Ok(dir),
-            Ok(Err(error)) if error.is_not_found() => Err(unreachable("there is no such directory", None)),
+            Ok(Err(error)) if error.is_not_found() => Err(unreachable("there is no such directory")),
             Ok(Err(error)) => Err(self.failed(error, "")),
-            Err(_) => Err(unreachable("the directory does not answer", None)),
+            Err(_) => Err(unreachable("the directory does not answer")),
         }
     }
 
@@ -92,7 +89,7 @@ impl Folder {
                 | Errno::CONNRESET
                 | Errno::NODEV
                 | Errno::NXIO,
-            ) => RemoteError::Unreachable { at, why: error.source.to_string(), source: None },
+            ) => RemoteError::Unreachable { at, why: error.source.to_string() },
             _ => error.into(),
         }
     }
@@ -138,7 +135,7 @@ impl Folder {
                 }
             } else if Instant::now() >= until {
                 let why = "somebody else is publishing there, and does not come to an end".to_owned();
-                return Err(RemoteError::Unreachable { at: self.address.to_string(), why, source: None });
+                return Err(RemoteError::Unreachable { at: self.address.to_string(), why });
             } else {
                 std::thread::sleep(PAUSE);
             }
@@ -342,7 +339,7 @@ impl Chunks for FileChunks<'_> {
     fn next(&mut self) -> Result<Option<&[u8]>> {
         if self.folder.limits.total.is_some_and(|total| total <= Instant::now()) {
             let at = self.folder.address.to_string();
-            return Err(RemoteError::Cut { at, why: "the time is over".to_owned(), source: None });
+            return Err(RemoteError::Cut { at, why: "the time is over".to_owned() });
         }
         self.buffer.resize(CHUNK, 0);
         let count = loop {

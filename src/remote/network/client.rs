@@ -17,7 +17,7 @@ use object_store::client::{
 };
 use tokio::time::Sleep;
 
-use crate::causes::chain;
+use crate::causes::{BoxError, chain};
 use crate::remote::Limits;
 use crate::remote::error::RemoteError;
 
@@ -27,8 +27,11 @@ const MOST_REDIRECTS: usize = 5;
 const MOST_REASON: u64 = 64 << 10;
 /// Bytes that any answer may have: those that bring credentials, for example.
 const LEAST: u64 = 1 << 20;
-/// How long the services that give machines their credentials may take.
+/// How long the services that give machines their credentials may take. They are near, where there are any.
 const CREDENTIALS: Duration = Duration::from_secs(1);
+/// Where they are: of Amazon's machines and Azure's, Amazon's containers, and Google's machines.
+const CREDENTIALS_HOSTS: [&str; 5] =
+    ["169.254.169.254", "169.254.170.2", "169.254.170.23", "metadata", "metadata.google.internal"];
 
 /// Why there is no answer, or not all of it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -48,6 +51,9 @@ pub(super) enum Fault {
     /// The connection failed.
     #[error("{0}")]
     Connection(String),
+    /// The request cannot be made.
+    #[error("{0}")]
+    Request(String),
 }
 
 /// What is known of the last request that did not go well.
@@ -68,6 +74,8 @@ pub(super) struct Client {
     /// Does not: what is written elsewhere than was asked would be written nowhere.
     writes: reqwest::Client,
     limits: Limits,
+    /// The hosts, with ports where there are any, that give machines their credentials.
+    credentials: Vec<String>,
     shared: Arc<Shared>,
 }
 
@@ -94,8 +102,16 @@ impl Client {
             reads: client(redirects())?,
             writes: client(reqwest::redirect::Policy::none())?,
             limits,
+            credentials: CREDENTIALS_HOSTS.map(ToOwned::to_owned).to_vec(),
             shared: Arc::new(Shared { most: AtomicU64::new(LEAST), last: Mutex::default() }),
         })
+    }
+
+    /// Takes `url` for one of a service that gives machines their credentials.
+    pub(super) fn ask_for_credentials_at(&mut self, url: &str) {
+        if let Ok(url) = url.parse::<reqwest::Url>() {
+            self.credentials.push(url.authority().to_owned());
+        }
     }
 
     /// From now on no answer has more than `most` bytes, and what went wrong before is forgotten.
@@ -114,41 +130,46 @@ impl Client {
     }
 
     /// Sends `request`.
-    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Fault> {
+    pub(super) async fn send<B>(&self, request: http::Request<B>) -> Result<HttpResponse, Fault>
+    where
+        B: Body<Data = Bytes> + Unpin + Send + Sync + 'static,
+        B::Error: Into<BoxError>,
+    {
         let (parts, body) = request.into_parts();
         let url = parts.uri.to_string().parse::<reqwest::Url>();
-        let url = url.map_err(|error| Fault::Connection(format!("`{}`: {error}", parts.uri)))?;
-        let service = credentials_service(&url);
+        let url = url.map_err(|error| Fault::Request(error.to_string()))?;
+        let authority = url.authority().to_owned();
+        let is_for_credentials = self.credentials.contains(&authority);
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
         let sent = Arc::new(AtomicU64::new(0));
-        if let Some(bytes) = body.as_bytes().filter(|bytes| bytes.is_empty()) {
-            *request.body_mut() = (!is_read).then(|| bytes.clone().into());
-        } else {
+        if !body.is_end_stream() {
             *request.body_mut() = Some(reqwest::Body::wrap(Counted { inner: body, sent: Arc::clone(&sent) }));
+        } else if !is_read {
+            *request.body_mut() = Some(Bytes::new().into());
         }
         let client = if is_read { &self.reads } else { &self.writes };
-        let answer = self.wait(client.execute(request), service.is_some(), &sent).await;
-        let answer = match (answer, service) {
-            (Err(Fault::Silent(_) | Fault::Connection(_)), Some(service)) => {
-                Err(Fault::NoCredentials(service))
-            }
-            (answer, _) => answer,
-        }?;
+        let answer = match self.wait(client.execute(request), is_for_credentials, &sent).await {
+            Err(_) if is_for_credentials => return Err(Fault::NoCredentials(authority)),
+            answer => answer?,
+        };
         let (parts, body) = http::Response::<reqwest::Body>::from(answer).into_parts();
         let is_success = parts.status.is_success();
-        let most = if is_success { self.shared.most.load(Ordering::Relaxed) } else { MOST_REASON };
-        let body = self.guard(body, most);
-        if is_success || parts.status.as_u16() == 304 {
-            return Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)));
+        if is_for_credentials && !is_success {
+            // Something else is there, or this machine has no role.
+            return Err(Fault::NoCredentials(authority));
         }
-        // What is too long or does not come is no reason.
-        let reason = HttpResponseBody::new(body).bytes().await.unwrap_or_default();
-        let last =
-            Last { status: Some(parts.status.as_u16()), code: code(&parts.headers, &reason), fault: None };
-        *self.last() = last;
-        // Others take it for text.
+        let most = if is_success { self.shared.most.load(Ordering::Relaxed) } else { MOST_REASON };
+        let body = HttpResponseBody::new(self.guard(body, most));
+        if is_success || parts.status.as_u16() == 304 {
+            return Ok(HttpResponse::from_parts(parts, body));
+        }
+        // What is too long or does not come is no reason, and its fault is not one of the object.
+        let reason = body.bytes().await.unwrap_or_default();
+        let code = code(&parts.headers, &reason);
+        *self.last() = Last { status: Some(parts.status.as_u16()), code, fault: None };
+        // `object_store` takes it for text.
         let reason = String::from_utf8_lossy(&reason).into_owned();
         Ok(HttpResponse::from_parts(parts, reason.into()))
     }
@@ -169,7 +190,7 @@ impl Client {
                 (false, _) => self.limits.stall.max(self.limits.probe),
             };
             match tokio::time::timeout(silence, &mut answer).await {
-                Ok(answer) => return answer.map_err(|error| connection(error)),
+                Ok(answer) => return answer.map_err(connection),
                 Err(_) if sent.load(Ordering::Relaxed) > before => before = sent.load(Ordering::Relaxed),
                 Err(_) => return Err(Fault::Silent(silence)),
             }
@@ -212,12 +233,7 @@ impl HttpConnector for Client {
 
 impl From<Fault> for HttpError {
     fn from(fault: Fault) -> Self {
-        let kind = match fault {
-            Fault::Connection(_) => HttpErrorKind::Connect,
-            // Trying again would only take longer.
-            _ => HttpErrorKind::Unknown,
-        };
-        Self::new(kind, fault)
+        Self::new(HttpErrorKind::Unknown, fault)
     }
 }
 
@@ -227,30 +243,28 @@ impl Fault {
         match self {
             Self::TooLarge(most) => RemoteError::TooLarge { at, most },
             Self::NoCredentials(_) => RemoteError::Denied { at, why: self.to_string(), code: None },
-            _ => RemoteError::Unreachable { at, why: self.to_string(), source: None },
+            _ => RemoteError::Unreachable { at, why: self.to_string() },
         }
     }
 }
 
-/// Never from `https` to `http`, and not for ever.
 fn redirects() -> reqwest::redirect::Policy {
-    reqwest::redirect::Policy::custom(|attempt| {
-        let is_safe = |url: &reqwest::Url| url.scheme() == "https";
-        if attempt.previous().len() > MOST_REDIRECTS {
-            attempt.error("it leads from one address to the next without end")
-        } else if attempt.previous().iter().any(is_safe) && !is_safe(attempt.url()) {
-            attempt.error("it leads from `https` to an address that is not")
-        } else {
-            attempt.follow()
-        }
+    reqwest::redirect::Policy::custom(|attempt| match refused(attempt.previous(), attempt.url()) {
+        Some(why) => attempt.error(why),
+        None => attempt.follow(),
     })
 }
 
-/// The name of the service that gives machines credentials, if `url` leads there.
-fn credentials_service(url: &reqwest::Url) -> Option<String> {
-    let host = url.host_str()?;
-    let is_one = host.starts_with("169.254.") || host == "metadata" || host == "metadata.google.internal";
-    is_one.then(|| host.to_owned())
+/// Why nobody follows to `next` from the addresses that led there, if that is so.
+fn refused(previous: &[reqwest::Url], next: &reqwest::Url) -> Option<&'static str> {
+    let is_safe = |url: &reqwest::Url| url.scheme() == "https";
+    if previous.len() > MOST_REDIRECTS {
+        Some("it leads from one address to the next without end")
+    } else if previous.iter().any(is_safe) && !is_safe(next) {
+        Some("it leads from `https` to an address that is not")
+    } else {
+        None
+    }
 }
 
 fn connection(error: reqwest::Error) -> Fault {
@@ -356,5 +370,37 @@ impl Body for Guarded {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leads_from_encryption_to_none_or_without_end() {
+        let refused = |previous: &[&str], next: &str| {
+            let previous: Vec<_> = previous.iter().map(|url| url.parse().unwrap()).collect();
+            refused(&previous, &next.parse().unwrap()).is_some()
+        };
+        assert!(!refused(&["http://a/"], "http://b/"));
+        assert!(!refused(&["http://a/"], "https://b/"));
+        assert!(!refused(&["https://a/"], "https://b/"));
+        assert!(refused(&["https://a/"], "http://a/"));
+        assert!(refused(&["http://a/", "https://b/"], "http://c/"));
+        assert!(!refused(&["http://a/"; MOST_REDIRECTS], "http://b/"));
+        assert!(refused(&["http://a/"; MOST_REDIRECTS + 1], "http://b/"));
+    }
+
+    #[test]
+    fn what_a_store_calls_an_error_is_found_and_nothing_else_is_shown() {
+        let code = |reason: &str| code(&HeaderMap::new(), reason.as_bytes());
+        assert_eq!(code("<Error><Code>NoSuchKey</Code></Error>").as_deref(), Some("NoSuchKey"));
+        for reason in ["", "<Code>", "<Code></Code>", "<Code>a b</Code>", "<Code>\u{1b}[2J</Code>"] {
+            assert_eq!(code(reason), None, "{reason}");
+        }
+        let headers =
+            HeaderMap::from_iter([("x-ms-error-code".parse().unwrap(), "BlobNotFound".parse().unwrap())]);
+        assert_eq!(super::code(&headers, b"").as_deref(), Some("BlobNotFound"));
     }
 }

@@ -3,7 +3,8 @@
 //! Credentials and endpoints come from the environment as the vendors' own programs have them (`AWS_*`, `GOOGLE_*`,
 //! `AZURE_*`), and are asked for when the first request needs them.
 
-use std::time::Duration;
+use std::io::Read as _;
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
@@ -11,11 +12,13 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
-    PutPayload, RetryConfig, UpdateVersion,
+    Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+    RetryConfig, UpdateVersion,
 };
 
 use super::Network;
+use crate::causes::chain;
+use crate::disk::{Dir, DiskError};
 use crate::remote::address::Cloud;
 use crate::remote::path::ObjectPath;
 use crate::remote::store::{Answer, Body, Condition, Get, Store};
@@ -24,12 +27,19 @@ use crate::remote::{Address, Content, Object, RemoteError, Result, Settings, Tag
 /// Bytes of a listing.
 const MOST_LISTING: u64 = 256 << 20;
 
+/// A file that is larger is written in parts.
+const LARGE: u64 = 32 << 20;
+/// Bytes of a part. They are in memory while they are sent.
+const PART: u64 = 16 << 20;
+/// S3 takes no more than 10,000.
+const MOST_PARTS: u64 = 9_000;
+
 /// A bucket.
 pub(super) struct Bucket {
     store: Box<dyn ObjectStore>,
     prefix: String,
     address: Address,
-    network: Network,
+    network: Arc<Network>,
 }
 
 impl Bucket {
@@ -38,21 +48,13 @@ impl Bucket {
         bucket: &str,
         prefix: &str,
         address: &Address,
-        network: Network,
+        network: Arc<Network>,
         settings: &Settings,
     ) -> Result<Self> {
-        let failed = |error: Error| RemoteError::Settings { at: address.to_string(), source: error.into() };
-        // Once more where the store says that it is busy; whoever has more time tries later.
-        let retry = RetryConfig {
-            backoff: BackoffConfig {
-                init_backoff: Duration::from_millis(100),
-                max_backoff: Duration::from_millis(500),
-                base: 2.0,
-            },
-            max_retries: 2,
-            retry_timeout: network.limits.probe,
-        };
-        let client = network.client.clone();
+        let failed = |error: Error| RemoteError::Settings { at: address.to_string(), why: chain(&error) };
+        // Whether something is tried again is decided in one place, for all stores.
+        let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
+        let mut client = network.client.clone();
         let store: Box<dyn ObjectStore> = match cloud {
             Cloud::S3 => {
                 let mut builder = AmazonS3Builder::new();
@@ -64,6 +66,9 @@ impl Bucket {
                 builder = builder.with_bucket_name(bucket);
                 for key in [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint] {
                     check_endpoint(builder.get_config_value(&key), settings, "AWS_ALLOW_HTTP", address)?;
+                }
+                if let Some(url) = builder.get_config_value(&AmazonS3ConfigKey::MetadataEndpoint) {
+                    client.ask_for_credentials_at(&url);
                 }
                 let builder = builder.with_allow_http(true).with_retry(retry).with_http_connector(client);
                 Box::new(builder.build().map_err(failed)?)
@@ -119,8 +124,40 @@ impl Bucket {
                 RemoteError::NoPreconditions { at }
             }
             (_, Some(status)) => super::web::answered(status, last.code, at),
-            (error, None) => RemoteError::Settings { at, source: error.into() },
+            (error, None) => RemoteError::Store { at, why: chain(&error) },
         }
+    }
+
+    /// Writes a file that is too large to be in memory, or for one request. `object_store` has no conditions for that.
+    fn put_in_parts(&self, location: &Path, dir: &Dir, name: &str, at: &dyn Fn() -> String) -> Result<()> {
+        let mut file = dir.open_file(name)?;
+        let disk = |source| DiskError { act: "read", path: dir.join(name), source };
+        let part = (file.metadata().map_err(disk)?.len() / MOST_PARTS).max(PART);
+        let mut upload = self.do_patiently(self.store.put_multipart(location), at)?;
+        let mut send = || {
+            loop {
+                let mut bytes = Vec::new();
+                file.by_ref().take(part).read_to_end(&mut bytes).map_err(disk)?;
+                if bytes.is_empty() {
+                    break;
+                }
+                self.do_patiently(upload.put_part(PutPayload::from(bytes)), at)?;
+            }
+            self.do_patiently(upload.complete(), at).map(drop)
+        };
+        send().inspect_err(|_| {
+            // The first error is the one to tell.
+            let _ = self.network.wait(self.network.limits.probe, upload.abort());
+        })
+    }
+
+    fn do_patiently<T>(
+        &self,
+        work: impl Future<Output = object_store::Result<T>>,
+        at: &dyn Fn() -> String,
+    ) -> Result<T> {
+        let done = self.network.wait_patiently(work).map_err(|fault| fault.into_error(at()))?;
+        done.map_err(|error| self.failed(error, at()))
     }
 
     /// Does what may take no longer than the first sign of life.
@@ -157,7 +194,7 @@ fn check_endpoint(
         return Ok(());
     }
     let why = format!("its endpoint begins with `http://`, and `{allowed}` is not `true`");
-    Err(RemoteError::Settings { at: address.to_string(), source: why.into() })
+    Err(RemoteError::Settings { at: address.to_string(), why })
 }
 
 fn tag_of(etag: Option<String>, version: Option<String>) -> Option<Tag> {
@@ -209,13 +246,16 @@ impl Store for Bucket {
                 PutMode::Update(UpdateVersion { e_tag: Some(tag.etag.clone()), version: tag.version.clone() })
             }
         };
-        let payload = PutPayload::from(content.read()?);
         let at = || self.address.object(path.as_str());
         let location = self.location(path);
         self.network.client.expect(0);
-        let put = self.store.put_opts(&location, payload, PutOptions::from(mode));
-        let put = self.network.wait_patiently(put).map_err(|fault| fault.into_error(at()))?;
-        let put = put.map_err(|error| self.failed(error, at()))?;
+        if let (Content::File(dir, name), Condition::Absent) = (content, condition)
+            && content.size()? > LARGE
+        {
+            return self.put_in_parts(&location, dir, name, &at).map(|()| None);
+        }
+        let payload = PutPayload::from(content.read()?);
+        let put = self.do_patiently(self.store.put_opts(&location, payload, PutOptions::from(mode)), &at)?;
         Ok(tag_of(put.e_tag, put.version))
     }
 

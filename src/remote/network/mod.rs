@@ -9,6 +9,7 @@ mod web;
 
 use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,10 +18,14 @@ use futures_util::stream::BoxStream;
 use tokio::runtime::{Builder, Runtime};
 
 use super::address::{Address, Place};
-use super::store::{Chunks, Store};
-use super::{Limits, RemoteError, Result, Settings};
+use super::path::ObjectPath;
+use super::store::{Answer, Chunks, Condition, Get, Store};
+use super::{Content, Limits, Object, RemoteError, Result, Settings, Tag};
 use crate::causes::chain;
 use client::{Client, Fault};
+
+/// How long one waits before one asks a busy store again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(500)];
 
 /// Makes ready to use `place`.
 pub(super) fn open(
@@ -29,13 +34,18 @@ pub(super) fn open(
     limits: Limits,
     settings: &Settings,
 ) -> Result<Box<dyn Store>> {
-    let network = Network::new(address, limits)?;
+    let network = Arc::new(Network::new(address, limits)?);
+    let own = Arc::clone(&network);
     Ok(match place {
         Place::Folder(_) => unreachable!("directories are no affair of networks"),
         Place::Bucket { cloud, bucket, prefix } => {
-            Box::new(cloud::Bucket::open(*cloud, bucket, prefix, address, network, settings)?)
+            let store = cloud::Bucket::open(*cloud, bucket, prefix, address, own, settings)?;
+            Box::new(Persistent { store, network })
         }
-        Place::Web(web) => Box::new(web::Server::open(web.clone(), address, network)?),
+        Place::Web(web) => {
+            let store = web::Server::open(web.clone(), address, own)?;
+            Box::new(Persistent { store, network })
+        }
     })
 }
 
@@ -49,10 +59,10 @@ struct Network {
 
 impl Network {
     fn new(address: &Address, limits: Limits) -> Result<Self> {
-        let failed = |source| RemoteError::Settings { at: address.to_string(), source };
+        let failed = |why| RemoteError::Store { at: address.to_string(), why };
         let runtime =
-            Builder::new_current_thread().enable_all().build().map_err(|error| failed(error.into()))?;
-        let client = Client::new(limits).map_err(|error| failed(error.into()))?;
+            Builder::new_current_thread().enable_all().build().map_err(|error| failed(chain(&error)))?;
+        let client = Client::new(limits).map_err(|error| failed(chain(&error)))?;
         Ok(Self { runtime: Some(runtime), client, limits })
     }
 
@@ -91,6 +101,56 @@ impl Drop for Network {
     }
 }
 
+/// A store that is asked again when it says that it is busy or failed, as long as that is no more than the first sign
+/// of life may take.
+struct Persistent<S> {
+    store: S,
+    network: Arc<Network>,
+}
+
+impl<S> Persistent<S> {
+    fn persist<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
+        let until = Instant::now() + self.network.limits.probe;
+        for pause in PAUSES {
+            let result = work();
+            let status = self.network.client.what_went_wrong().status;
+            let is_busy = matches!(status, Some(429 | 500 | 502 | 503 | 504));
+            if result.is_ok() || !is_busy || Instant::now() + pause > until {
+                return result;
+            }
+            std::thread::sleep(pause);
+        }
+        work()
+    }
+}
+
+impl<S: Store> Store for Persistent<S> {
+    fn get<'s>(&'s self, path: ObjectPath<'_>, get: &Get<'_>) -> Result<Answer<'s>> {
+        self.persist(|| self.store.get(path, get))
+    }
+
+    fn put(
+        &self,
+        path: ObjectPath<'_>,
+        content: &Content<'_>,
+        condition: Condition<'_>,
+    ) -> Result<Option<Tag>> {
+        self.persist(|| self.store.put(path, content, condition))
+    }
+
+    fn size(&self, path: ObjectPath<'_>) -> Result<Option<u64>> {
+        self.persist(|| self.store.size(path))
+    }
+
+    fn list(&self, prefix: Option<ObjectPath<'_>>) -> Result<Vec<Object>> {
+        self.persist(|| self.store.list(prefix))
+    }
+
+    fn remove(&self, path: ObjectPath<'_>) -> Result<()> {
+        self.persist(|| self.store.remove(path))
+    }
+}
+
 /// An object as it comes.
 struct NetworkChunks<'s, E> {
     network: &'s Network,
@@ -102,7 +162,7 @@ struct NetworkChunks<'s, E> {
 impl<E: Error + Send + 'static> Chunks for NetworkChunks<'_, E> {
     fn next(&mut self) -> Result<Option<&[u8]>> {
         let at = || self.at.clone();
-        let cut = |why: String| RemoteError::Cut { at: at(), why, source: None };
+        let cut = |why: String| RemoteError::Cut { at: at(), why };
         let next = self.network.wait_patiently(self.stream.next()).map_err(|fault| cut(fault.to_string()))?;
         match next {
             None => Ok(None),

@@ -1,14 +1,24 @@
 //! Web servers: read by `GET`, and written by `PUT` and `DELETE` where they let that be done.
 
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use object_store::client::{HttpRequest, HttpRequestBody, HttpResponse};
+use http_body::{Frame, SizeHint};
+use object_store::client::HttpResponse;
 
 use super::Network;
+use crate::causes::chain;
 use crate::remote::address::Web;
 use crate::remote::path::ObjectPath;
 use crate::remote::store::{Answer, Body, Condition, Get, Store};
@@ -19,13 +29,12 @@ pub(super) struct Server {
     web: Web,
     authorization: Option<HeaderValue>,
     address: Address,
-    network: Network,
+    network: Arc<Network>,
 }
 
 impl Server {
-    pub(super) fn open(web: Web, address: &Address, network: Network) -> Result<Self> {
-        let failed =
-            |error: http::Error| RemoteError::Settings { at: address.to_string(), source: error.into() };
+    pub(super) fn open(web: Web, address: &Address, network: Arc<Network>) -> Result<Self> {
+        let failed = |error: http::Error| RemoteError::Store { at: address.to_string(), why: chain(&error) };
         let authorization = match &web.user {
             Some((user, password)) => {
                 let text = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
@@ -48,10 +57,10 @@ impl Server {
         method: Method,
         path: ObjectPath<'_>,
         headers: &[(HeaderName, &str)],
-        content: Option<Vec<u8>>,
+        content: Option<&Content<'_>>,
     ) -> Result<HttpResponse> {
         let at = || self.at(path);
-        let failed = |error: http::Error| RemoteError::Settings { at: at(), source: error.into() };
+        let failed = |error: http::Error| RemoteError::Store { at: at(), why: chain(&error) };
         let Web { scheme, authority, prefix, query, .. } = &self.web;
         let slash = if prefix.is_empty() { "" } else { "/" };
         let query = query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
@@ -64,9 +73,8 @@ impl Server {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let limit = if content.is_some() { std::time::Duration::MAX } else { self.network.limits.probe };
-        let body = content.map_or_else(HttpRequestBody::empty, HttpRequestBody::from);
-        let request: HttpRequest = request.body(body).map_err(failed)?;
+        let limit = if content.is_some() { Duration::MAX } else { self.network.limits.probe };
+        let request = request.body(Sent::of(content)?).map_err(failed)?;
         let answer = self.network.wait(limit, self.network.client.send(request));
         answer.and_then(|answer| answer).map_err(|fault| fault.into_error(at()))
     }
@@ -86,7 +94,7 @@ pub(super) fn answered(status: u16, code: Option<String>, at: String) -> RemoteE
         409 | 412 => RemoteError::Conflict { at },
         408 | 425 | 429 | 500.. => {
             let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
-            RemoteError::Unreachable { at, why: format!("the answer was {status}{code}"), source: None }
+            RemoteError::Unreachable { at, why: format!("the answer was {status}{code}") }
         }
         _ => RemoteError::Answer { at, status, code },
     }
@@ -142,7 +150,7 @@ impl Store for Server {
             Condition::Is(tag) => (IF_MATCH, tag.etag.as_str()),
         };
         self.network.client.expect(0);
-        let answer = self.send(Method::PUT, path, &[header], Some(content.read()?))?;
+        let answer = self.send(Method::PUT, path, &[header], Some(content))?;
         match answer.status() {
             status if status.is_success() => {}
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
@@ -206,4 +214,62 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let (range, size) = text.split_once('/')?;
     let start = range.split_once('-')?.0.trim().parse().ok()?;
     Some((start, size.trim().parse().ok()))
+}
+
+/// Content as it is sent: of a file never more than a piece is in memory.
+struct Sent {
+    bytes: Bytes,
+    file: Option<File>,
+    left: u64,
+}
+
+/// Bytes of a file that are read at once.
+const PIECE: usize = 256 << 10;
+
+impl Sent {
+    fn of(content: Option<&Content<'_>>) -> Result<Self> {
+        Ok(match content {
+            None => Self { bytes: Bytes::new(), file: None, left: 0 },
+            Some(Content::Bytes(bytes)) => {
+                Self { bytes: Bytes::copy_from_slice(bytes), file: None, left: bytes.len() as u64 }
+            }
+            Some(content @ Content::File(dir, name)) => {
+                Self { bytes: Bytes::new(), left: content.size()?, file: Some(dir.open_file(name)?) }
+            }
+        })
+    }
+}
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if let Some(file) = &mut self.file {
+            let mut piece = vec![0; PIECE];
+            let count = match file.read(&mut piece) {
+                Ok(0) => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
+                Ok(count) => count,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            };
+            piece.truncate(count);
+            bytes = piece.into();
+        }
+        // A file that grows meanwhile is sent as long as it was.
+        bytes.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= bytes.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }

@@ -73,3 +73,21 @@ fn a_store_that_ignores_conditions_is_found_out() {
     let disabled = s3::open(&server.url(), "s3://bucket", [("AWS_CONDITIONAL_PUT", "disabled")]);
     assert!(matches!(disabled.check_preconditions(), Err(RemoteError::NoPreconditions { .. })));
 }
+
+#[test]
+fn what_was_written_though_the_store_says_it_failed_is_no_conflict() {
+    let server = HttpServer::start();
+    for remote in [open(&format!("{}/bucket", server.url())), s3::open(&server.url(), "s3://bucket", [])] {
+        let path = "channels/stable";
+        server.misbehave("/bucket", Misbehaviour::Deny(500, 1));
+        let tag = remote.replace(path, b"one", None).unwrap();
+        server.behave();
+        server.misbehave("/bucket", Misbehaviour::Deny(503, 1));
+        remote.replace(path, b"two", tag.as_ref()).unwrap();
+        server.behave();
+        assert_eq!(server.object("/bucket/channels/stable").unwrap(), b"two");
+        let error = remote.replace(path, b"three", tag.as_ref()).unwrap_err();
+        assert!(matches!(error, RemoteError::Conflict { .. }), "{error}");
+        remote.remove(path).unwrap();
+    }
+}

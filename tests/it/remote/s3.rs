@@ -149,6 +149,38 @@ fn an_interrupted_download_from_a_bucket_goes_on_where_it_ended() {
 }
 
 #[test]
+fn what_is_large_is_written_in_parts() {
+    let Some(moto) = Moto::start() else { return };
+    let bytes: Vec<u8> = (0..34_u8).flat_map(|n| vec![n; 1 << 20]).collect();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("large"), &bytes).unwrap();
+    let remote = moto.open("s3://bucket");
+    assert!(remote.create("bundles/large", &Content::File(&dir(folder.path()), "large")).unwrap());
+    assert!(!remote.create("bundles/large", &Content::File(&dir(folder.path()), "large")).unwrap());
+    let (into, size) = (dir(folder.path()), bytes.len() as u64);
+    assert_eq!(remote.download("bundles/large", size, &sha256(&bytes), &into, "again").unwrap(), size);
+}
+
+#[test]
+fn where_there_are_no_credentials_that_is_said_at_once() {
+    // What gives machines their credentials, and does not answer, or gives none.
+    let (server, store) = (HttpServer::start(), HttpServer::start());
+    for how in [Misbehaviour::Hang, Misbehaviour::Status(404, "")] {
+        server.behave();
+        server.misbehave("/", how);
+        let settings = [("AWS_METADATA_ENDPOINT", server.url()), ("AWS_ENDPOINT_URL", store.url())];
+        let settings = Settings::of(settings.iter().map(|(name, value)| (*name, value.as_str())));
+        let remote = Remote::open_with(&Address::parse("s3://bucket").unwrap(), PATIENT, &settings).unwrap();
+        let error = remote.read("channels/stable", 9, None).unwrap_err();
+        assert!(matches!(error, RemoteError::Denied { .. }), "{error}");
+        assert!(error.to_string().contains("no credentials in the environment"), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("AWS_SKIP_SIGNATURE")));
+    }
+    assert_eq!(server.requests().len(), 2);
+    assert_eq!(store.requests().len(), 0);
+}
+
+#[test]
 fn wrong_keys_are_denied() {
     let Some(moto) = Moto::start() else { return };
     moto.open("s3://bucket").replace("channels/stable", b"one", None).unwrap();
@@ -206,10 +238,13 @@ fn a_store_that_is_busy_is_asked_again_and_one_that_fails_is_unreachable() {
     let server = HttpServer::start();
     server.put("/bucket/channels/stable", b"one");
     let remote = open(&server.url(), "s3://bucket", []);
-    server.misbehave("/bucket", Misbehaviour::StatusAtFirst(503, 1));
-    assert_eq!(text(remote.read("channels/stable", 9, None)), "one");
-    assert_eq!(server.requests().len(), 2);
-    server.behave();
+    let web = super::open(&format!("{}/bucket", server.url()));
+    for remote in [&remote, &web] {
+        server.misbehave("/bucket", Misbehaviour::StatusAtFirst(503, 1));
+        assert_eq!(text(remote.read("channels/stable", 9, None)), "one");
+        assert_eq!(server.requests().len(), 2);
+        server.behave();
+    }
     server.misbehave("/bucket", Misbehaviour::Status(500, "<Error><Code>InternalError</Code></Error>"));
     let error = remote.read("channels/stable", 9, None).unwrap_err();
     assert!(error.is_unreachable(), "{error}");

@@ -154,6 +154,15 @@ fn a_server_that_may_be_written_is_and_another_says_so() {
     assert_eq!(server.object("/place/bundles/one").unwrap(), b"1\n");
     remote.remove("bundles/one").unwrap();
     assert_eq!(server.object("/place/bundles/one"), None);
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = vec![7; 1_000_000];
+    std::fs::write(folder.path().join("file"), &bytes).unwrap();
+    std::fs::write(folder.path().join("empty"), "").unwrap();
+    let dir = super::dir(folder.path());
+    assert!(remote.create("bundles/file", &Content::File(&dir, "file")).unwrap());
+    assert!(server.object("/place/bundles/file").unwrap() == bytes);
+    assert!(remote.create("bundles/empty", &Content::File(&dir, "empty")).unwrap());
+    assert_eq!(server.object("/place/bundles/empty").unwrap(), b"");
     assert!(matches!(remote.list(""), Err(RemoteError::Unsupported { .. })));
     server.misbehave("/place", Misbehaviour::Status(405, ""));
     let error = remote.replace("channels/stable", b"two", None).unwrap_err();

@@ -41,6 +41,8 @@ pub(crate) enum Misbehaviour {
     Status(u16, &'static str),
     /// So many times; then it does what it should.
     StatusAtFirst(u16, usize),
+    /// Does what was asked, and says so many times that it failed, with this status.
+    Deny(u16, usize),
     /// Leads to this address, with the status 302.
     Redirect(String),
     /// Sends all of it, whatever part was asked for.
@@ -199,7 +201,13 @@ impl Shared {
             let mut state = self.state();
             state.requests.push(request.clone());
             let wrongs = state.wrongs(&request);
-            (state.answer(&request, content, &wrongs), wrongs)
+            let mut answer = state.answer(&request, content, &wrongs);
+            for wrong in &wrongs {
+                if let Misbehaviour::Deny(status, _) = wrong {
+                    answer = Answer::of(*status, b"");
+                }
+            }
+            (answer, wrongs)
         };
         self.send(stream, &request, &answer, &wrongs)
     }
@@ -264,7 +272,7 @@ impl State {
             self.misbehaviours.iter_mut().filter(|(prefix, _)| request.path.starts_with(prefix.as_str()));
         let mut wrongs = Vec::new();
         for (_, wrong) in all {
-            if let Misbehaviour::StatusAtFirst(_, left) = wrong {
+            if let Misbehaviour::StatusAtFirst(_, left) | Misbehaviour::Deny(_, left) = wrong {
                 if *left == 0 {
                     continue;
                 }
@@ -318,10 +326,12 @@ impl State {
             // How S3 is asked to remove several at once.
             "POST" if request.path.contains("?delete") => {
                 let text = String::from_utf8(content).unwrap();
+                let mut result = String::new();
                 for key in text.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next()) {
                     self.objects.remove(&format!("{path}/{key}"));
+                    write!(result, "<Deleted><Key>{key}</Key></Deleted>").unwrap();
                 }
-                Answer::of(200, b"<DeleteResult></DeleteResult>")
+                Answer::of(200, format!("<DeleteResult>{result}</DeleteResult>").as_bytes())
             }
             "GET" | "HEAD" => {
                 let (Some(bytes), Some(tag)) = (there, &tag) else { return Answer::of(404, b"") };
