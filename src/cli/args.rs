@@ -53,7 +53,9 @@ impl Cli {
                 | Command::Use(_)
                 | Command::Reset(_)
                 | Command::Delete(_)
-                | Command::Prune(_),
+                | Command::Prune(_)
+                | Command::Update(_)
+                | Command::Install(_),
             ) => true,
             _ => false,
         }
@@ -204,6 +206,8 @@ pub(super) enum Command {
     Man(Man),
     Hook(super::hook::Hook),
     Publish(Publish),
+    Update(Update),
+    Install(Install),
 }
 
 /// Show what is active, and which versions there are
@@ -453,6 +457,117 @@ pub(super) struct Publish {
     /// Remove what no channel needs any more
     #[arg(long, group = "instead")]
     pub(super) prune: bool,
+}
+
+/// Bring what is followed up to date: targets that come from elsewhere, and what was installed
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+An upstream is asked when a day has passed, and not again for five minutes and more after it could not be reached. What \
+fails its checks is taken back and not tried again. Exit code 10 of `--check` says that there is something new.
+
+Examples:
+  git dist update                          what is due
+  git dist update --now tool               one target, at once
+  git dist update --check                  is there anything new?
+  git dist update --print-unit systemd     a timer that does it")]
+pub(super) struct Update {
+    /// Targets that come from elsewhere, or names of what was installed
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Do not wait until the time has come
+    #[arg(long)]
+    pub(super) now: bool,
+    /// Only look whether there is something new; exit with 10 if there is
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Use no network; so does `GIT_DIST_OFFLINE=1`
+    #[arg(long, conflicts_with_all = ["now", "check"])]
+    pub(super) offline: bool,
+    /// Try a release again that failed
+    #[arg(short, long)]
+    pub(super) force: bool,
+    /// Time between two checks, from now on [default: a day]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) ttl: Option<Duration>,
+    /// How long an upstream may take to answer
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration)]
+    pub(super) probe: Duration,
+    /// How long all of it may take; what was fetched by then is kept
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(super) timeout: Duration,
+    /// Warn about what no upstream answered for longer, from now on
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) max_stale: Option<Duration>,
+    /// Fail where that is so
+    #[arg(long)]
+    pub(super) fail_when_stale: bool,
+    /// Write figures for the text collector of the node exporter to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) metrics: Option<PathBuf>,
+    /// Print what runs updates on a schedule
+    #[arg(long, value_name = "KIND")]
+    pub(super) print_unit: Option<Unit>,
+    /// Run in a session of its own: for `git dist run`
+    #[arg(long, hide = true)]
+    pub(super) detached: bool,
+}
+
+/// What runs updates on a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Unit {
+    /// A service and a timer of systemd
+    Systemd,
+    /// A property list of launchd
+    Launchd,
+    /// A line of a crontab
+    Cron,
+}
+
+/// Install what is published somewhere, and keep it up to date from then on
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Everything goes below the deployment root (`DEPLOY_ROOT`), where dist.json of the release says. The key is that of whoever \
+publishes: get it from somebody you trust, not from the place itself.
+
+Examples:
+  git dist install https://releases.example.org/tools --key 'ssh-ed25519 AAAA...'
+  git dist install s3://acme-tools --channel beta --key publisher.pub
+  git dist install https://github.com/acme/tool.git --track 'v*'
+  DEPLOY_ROOT=/opt/tools git dist install /mnt/releases --key publisher.pub")]
+pub(super) struct Install {
+    /// Where it is published, or a git repository
+    #[arg(value_name = "URL")]
+    pub(super) address: String,
+    /// Only these targets
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// The channel [default: stable]
+    #[arg(long, value_name = "NAME")]
+    pub(super) channel: Option<String>,
+    /// Of a git repository: the branch, tag pattern (`v*`) or requirement (`^1.2`) to follow
+    #[arg(long, value_name = "WHAT")]
+    pub(super) track: Option<String>,
+    /// Who may sign: a public key of SSH or minisign, or a file with keys
+    #[arg(long, value_name = "KEY", action = ArgAction::Append)]
+    pub(super) key: Vec<String>,
+    /// Other addresses of the same, tried in order when one cannot be reached
+    #[arg(long, value_name = "URL", action = ArgAction::Append)]
+    pub(super) mirror: Vec<String>,
+    /// What it is called here [default: the last part of the address]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Let it run the commands of its dist.json: whoever publishes then runs programs here
+    #[arg(long)]
+    pub(super) allow_commands: bool,
+    /// Let it write to this folder too
+    #[arg(long = "root", value_name = "DIR", action = ArgAction::Append)]
+    pub(super) roots: Vec<PathBuf>,
+    /// Time between two checks [default: a day]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) ttl: Option<Duration>,
+    /// Install it anew where something of that name is installed: what was seen of it before is forgotten
+    #[arg(long)]
+    pub(super) replace: bool,
 }
 
 /// Show the variables that destinations are filled with, and where each comes from

@@ -19,6 +19,8 @@ pub(super) const FAILED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 /// Failed and undone.
 pub(super) const UNDONE: u8 = 3;
+/// `update --check` found something new.
+pub(super) const NEW: u8 = 10;
 /// `verify` or `diff --exit-code` found differences.
 pub(super) const DIFFERENT: u8 = 4;
 /// `cache --diff` or `cache -d` found that the mirror is stale, as distman says it.
@@ -39,6 +41,8 @@ pub(super) enum CliError {
     Cache(CacheError),
     #[error(transparent)]
     Publish(#[from] crate::publish::PublishError),
+    #[error(transparent)]
+    Update(#[from] crate::update::UpdateError),
     #[error("the environment cannot be used")]
     Environment(#[from] Box<EnvironmentError>),
     #[error("cannot enter `{}`", crate::disk::Shown(path))]
@@ -91,6 +95,7 @@ impl CliError {
             Self::Cache(source) => source.hint(),
             Self::Publish(crate::publish::PublishError::Rollout(source)) => rollout_hint(source),
             Self::Publish(source) => source.hint(),
+            Self::Update(source) => update_hint(source),
             Self::Environment(source) => source.hint(),
             Self::Rollout(source) => rollout_hint(source),
             Self::Told { hint, .. } => hint.clone(),
@@ -155,6 +160,17 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
             Some("`DEPLOY_ROOT=DIR git dist` deploys to another place".to_owned())
         }
         error => disk_error(error)?.hint().map(ToOwned::to_owned),
+    }
+}
+
+fn update_hint(error: &crate::update::UpdateError) -> Option<String> {
+    use crate::update::UpdateError;
+    match error {
+        UpdateError::Rollout(RolloutError::Commands { .. }) => {
+            Some("`git dist install --replace --allow-commands` lets it run them".to_owned())
+        }
+        UpdateError::Rollout(source) => rollout_hint(source),
+        error => error.hint(),
     }
 }
 

@@ -12,6 +12,7 @@ mod env;
 mod error;
 mod hook;
 mod init;
+mod install;
 mod interrupts;
 mod json;
 mod log;
@@ -24,6 +25,7 @@ mod show;
 mod spelling;
 mod table;
 mod uncommitted;
+mod update;
 mod verify;
 
 use std::ffi::OsString;
@@ -91,5 +93,7 @@ fn run(cli: Cli, printer: &Printer, interrupts: &Interrupts) -> Result<u8, CliEr
         Some(Command::Man(arguments)) => manual::man(&context, &arguments),
         Some(Command::Hook(arguments)) => hook::run(&context, arguments),
         Some(Command::Publish(arguments)) => publish::run(&context, &arguments),
+        Some(Command::Update(arguments)) => update::run(&context, &arguments),
+        Some(Command::Install(arguments)) => install::run(&context, &arguments),
     }
 }

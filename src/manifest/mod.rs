@@ -119,6 +119,13 @@ impl Manifest {
         target.options.over(&self.options).settings()
     }
 
+    /// Lets every target take its files from the revision, wherever whoever wrote the manifest took them from: the
+    /// revision is what became of that.
+    pub fn take_all_from_git(&mut self) {
+        self.options.from = None;
+        self.targets.values_mut().for_each(|target| target.options.from = None);
+    }
+
     /// True if a target asks for signatures. They are about a whole revision, so that one is enough.
     pub fn requires_signature(&self) -> bool {
         self.targets.values().any(|target| self.settings_of(target).require_signed)

@@ -202,6 +202,21 @@ impl Project {
         })
     }
 
+    /// This project with content that comes from elsewhere: its targets are looked for in `revision` of `repository`,
+    /// with paths from the top.
+    #[must_use]
+    pub fn of_content(mut self, repository: Repository, revision: Revision) -> Self {
+        self.manifest.take_all_from_git();
+        Self {
+            base: Base::Git { repository, revision },
+            folder: BString::default(),
+            manifest_path: None,
+            from_worktree: false,
+            count: OnceCell::new(),
+            ..self
+        }
+    }
+
     /// The repository, if the project is in one.
     pub fn repository(&self) -> Option<&Repository> {
         match &self.base {

@@ -21,6 +21,8 @@ pub enum Demand {
     Setting,
     /// The option `require_signed` of the revision's own dist.json.
     Manifest,
+    /// It comes from a channel, whose manifest names it.
+    Channel,
     /// What was deployed last from this repository asked for it, so that a push cannot switch it off.
     Earlier {
         /// The manifest's path.
@@ -33,6 +35,7 @@ impl fmt::Display for Demand {
         match self {
             Self::Setting => f.write_str("`dist.requireSigned` of the git configuration"),
             Self::Manifest => f.write_str("the option `require_signed` of dist.json"),
+            Self::Channel => f.write_str("a channel"),
             Self::Earlier { manifest } => {
                 write!(f, "the option `require_signed` of `{}`, as it was deployed last,", Shown(manifest))
             }
@@ -164,6 +167,11 @@ pub fn admit(project: &Project) -> Result<Admitted<'_>> {
         Err(source) => return Err(RolloutError::NotSigned { demand, source }),
     };
     Ok(Admitted { project, demand: Some(demand), signature: Some(signature) })
+}
+
+/// Admits a release that `signature` vouches for: that of the manifest which names its commit.
+pub fn admit_release(project: &Project, signature: Signature) -> Admitted<'_> {
+    Admitted { project, demand: Some(Demand::Channel), signature: Some(signature) }
 }
 
 /// Whether what was deployed last from the project's repository asked for signatures: from this clone to anywhere, or

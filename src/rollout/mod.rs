@@ -22,7 +22,7 @@ mod work;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use admission::{Admitted, Demand, admit};
+pub use admission::{Admitted, Demand, admit, admit_release};
 pub use back::{Choice, Chosen, Manner, carry_out, look_over, plan_choice, select};
 pub use commands::{CheckError, commands_of};
 pub use confine::OutsideError;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice as _};
 use gix::ObjectId;
 
 use crate::command::CommandError;
@@ -199,6 +199,31 @@ pub enum GitError {
 }
 
 impl GitError {
+    /// True if a remote could not be reached, or not in time; not where it said no, as far as git tells that.
+    pub fn is_unreachable(&self) -> bool {
+        const NO: [&str; 8] = [
+            "Authentication failed",
+            "Permission denied",
+            "could not read Username",
+            "could not read Password",
+            "not found",
+            "does not appear to be a git repository",
+            "returned error: 4",
+            "Host key verification failed",
+        ];
+        match self {
+            Self::Store { act: "ask" | "fetch from", source, .. } => match source {
+                CommandError::TimedOut { .. } => true,
+                CommandError::Failed { output, .. } => {
+                    let said = output.bytes().to_str_lossy();
+                    !NO.iter().any(|words| said.contains(words))
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// The next step that helps, if there is a usual one.
     pub fn hint(&self) -> Option<String> {
         Some(match self {

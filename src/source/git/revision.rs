@@ -94,6 +94,14 @@ impl Repository {
         })
     }
 
+    /// The commit `id`, which people know by `name`: a branch, tag or channel that records name.
+    ///
+    /// # Errors
+    /// As [`Repository::resolve`].
+    pub fn resolve_as(&self, id: &str, name: &str) -> Result<Revision> {
+        Ok(Revision { asked: name.to_owned(), branch: Some(name.to_owned()), ..self.resolve(id)? })
+    }
+
     /// How `other` (a full id, as in a record) stands to `new`.
     ///
     /// # Errors

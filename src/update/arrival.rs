@@ -1,0 +1,103 @@
+//! Something that an upstream has, and how it is fetched.
+
+use std::path::PathBuf;
+
+use super::{Pace, Result, STORE, State, Subscription, channel, remote_git};
+use crate::channel::Manifest;
+use crate::disk::Dir;
+use crate::remote::Remote;
+use crate::signature::{Signature, Signers};
+use crate::source::HashKind;
+use crate::source::git::{Store, Watch};
+
+/// What an upstream is asked with.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) subscription: &'a Subscription,
+    pub(super) folder: &'a Dir,
+    pub(super) signers: &'a Signers,
+    /// Nothing is to be fetched.
+    pub(super) check: bool,
+    pub(super) pace: Pace<'a>,
+}
+
+/// What an upstream has: a commit.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The upstream's address, without credentials.
+    pub upstream: String,
+    /// The commit.
+    pub commit: String,
+    /// What people know it by: `stable 17`, `v1.2`.
+    pub release: String,
+    /// Who vouches for it, if somebody does.
+    pub signature: Option<Signature>,
+    pub(super) way: Way,
+}
+
+/// How it gets here.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// As bundles of a published place.
+    Channel { remote: Remote, manifest: Box<Manifest> },
+    /// By `git fetch`.
+    Git { url: String, reference: String },
+}
+
+impl Arrival {
+    /// Fetches it into the subscription's store. Returns the number of bytes that came, as far as that is known.
+    pub(super) fn fetch(&self, folder: &Dir, state: &mut State, pace: Pace<'_>) -> Result<u64> {
+        match &self.way {
+            Way::Channel { remote, manifest } => channel::fetch(remote, manifest, folder, state, pace),
+            Way::Git { url, reference } => {
+                let store = store(folder, None, url, pace)?;
+                remote_git::fetch(&store, url, reference, &self.commit, pace)?;
+                Ok(0)
+            }
+        }
+    }
+
+    /// The hash of its id.
+    pub(super) fn hash(&self) -> HashKind {
+        if self.commit.len() == 64 { HashKind::Sha256 } else { HashKind::Sha1 }
+    }
+
+    /// Path of the dist.json that came with it.
+    pub(super) fn manifest_path(&self) -> Option<&str> {
+        match &self.way {
+            Way::Channel { manifest, .. } => Some(&manifest.release.manifest),
+            Way::Git { .. } => None,
+        }
+    }
+
+    /// The targets that it holds, if it says so.
+    pub(super) fn targets(&self) -> Option<&[String]> {
+        match &self.way {
+            Way::Channel { manifest, .. } => Some(&manifest.release.targets),
+            Way::Git { .. } => None,
+        }
+    }
+
+    /// The branch or tag that people know it by.
+    pub(super) fn branch(&self) -> String {
+        match &self.way {
+            Way::Channel { manifest, .. } => manifest.channel.clone(),
+            Way::Git { reference, .. } => {
+                let short = reference.strip_prefix("refs/heads/").or(reference.strip_prefix("refs/tags/"));
+                short.unwrap_or(reference).to_owned()
+            }
+        }
+    }
+}
+
+/// The path of a subscription's store.
+pub(super) fn store_path(folder: &Dir) -> PathBuf {
+    folder.join(STORE)
+}
+
+/// The store of a subscription, which is made where it is missing.
+pub(super) fn store(folder: &Dir, hash: Option<HashKind>, origin: &str, pace: Pace<'_>) -> Result<Store> {
+    let watch = Watch { limit: pace.left(None), interrupted: pace.interrupted };
+    let origin = crate::credentials::without_credentials(origin);
+    Ok(Store::open(&store_path(folder), hash.unwrap_or(HashKind::Sha1), &origin, watch)?)
+}

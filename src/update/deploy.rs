@@ -1,0 +1,130 @@
+//! From what arrived to a rollout.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::arrival::store_path;
+use super::{Arrival, Follows, Result, Subscription, UpdateError};
+use crate::disk::Dir;
+use crate::plan::Consent;
+use crate::project::{Opening, Project};
+use crate::rollout::{
+    Admitted, DeployRequest, Events, Permissions, Report, admit, admit_release, deploy_unattended,
+};
+use crate::root::Root;
+use crate::signature::Signers;
+use crate::source::git::Repository;
+
+/// The variables of the process.
+pub type Environment = BTreeMap<String, OsString>;
+
+/// The project whose dist.json says where things go, if that does not come with the release.
+pub(super) fn project_of(subscription: &Subscription, environment: &Environment) -> Result<Option<Project>> {
+    match &subscription.manifest {
+        Follows::Release => Ok(None),
+        Follows::Project { location } => {
+            Ok(Some(Project::open(Opening::new(location, "HEAD"), environment)?))
+        }
+    }
+}
+
+/// Who may sign, by what the project's repository and this machine are configured to.
+pub(super) fn signers_of(project: &Project) -> Result<Signers> {
+    let Some(repository) = project.repository() else { return Ok(Signers::default()) };
+    Ok(Signers::read(repository, &repository.settings()?)?)
+}
+
+/// The targets of `project` that come from elsewhere, of those that `patterns` select.
+///
+/// # Errors
+/// When a pattern selects nothing.
+pub fn deployable(project: &Project, patterns: &[String]) -> Result<Vec<(String, Vec<String>)>> {
+    let names =
+        crate::target::select(&project.manifest, patterns).map_err(crate::rollout::RolloutError::from)?;
+    let upstreams = |name: &str| {
+        let spec = project.manifest.targets.get(name)?;
+        match project.manifest.settings_of(spec).from {
+            crate::manifest::Source::Upstreams(from) => Some((name.to_owned(), from)),
+            _ => None,
+        }
+    };
+    Ok(names.into_iter().filter_map(upstreams).collect())
+}
+
+/// Deploys what arrived.
+pub(super) fn deploy(
+    root: &Root,
+    folder: &Dir,
+    subscription: &Subscription,
+    project: Option<Project>,
+    arrival: &Arrival,
+    environment: &Environment,
+    events: &dyn Events,
+) -> Result<Report> {
+    let store = store_path(folder);
+    let is_own = project.is_none();
+    let arrived = match project {
+        Some(project) => {
+            let repository = Repository::at(&store)?;
+            let revision = repository.resolve_as(&arrival.commit, &arrival.branch())?;
+            project.of_content(repository, revision)
+        }
+        None => {
+            // Where it goes was said when it was installed: the release has no say in that.
+            let mut environment = environment.clone();
+            environment.insert("DEPLOY_ROOT".to_owned(), root.path().as_os_str().to_owned());
+            let manifest = arrival.manifest_path();
+            let mut project =
+                Project::open_branch(&store, &arrival.branch(), &arrival.commit, manifest, &environment)?;
+            project.manifest.take_all_from_git();
+            project
+        }
+    };
+    if arrived.root()?.path() != root.path() {
+        return Err(UpdateError::OtherRoot {
+            found: arrived.root()?.path().to_owned(),
+            root: root.path().to_owned(),
+        });
+    }
+    let permissions = if is_own {
+        let roots = [root.path().to_owned()].into_iter().chain(subscription.roots.iter().cloned()).collect();
+        Permissions { commands: subscription.allow_commands, roots }
+    } else {
+        // The dist.json is this machine's own, as in a deploy by hand.
+        Permissions { commands: true, roots: vec![PathBuf::from("/")] }
+    };
+    permissions.check(&arrived)?;
+    let admitted: Admitted<'_> = match &arrival.signature {
+        Some(signature) => admit_release(&arrived, signature.clone()),
+        None => admit(&arrived)?,
+    };
+    let request = DeployRequest {
+        targets: targets(subscription, arrival, &arrived)?,
+        consent: Consent::default(),
+        trigger: Some(format!("update {}", subscription.name)),
+        ..DeployRequest::default()
+    };
+    let done = deploy_unattended(&admitted, &request, &permissions, &|| true, events)?;
+    let Some(done) = done else { return Err(UpdateError::Moved { upstream: arrival.upstream.clone() }) };
+    Ok(done.report)
+}
+
+/// The targets that are deployed: those that are followed, of those that arrived.
+fn targets(subscription: &Subscription, arrival: &Arrival, project: &Project) -> Result<Vec<String>> {
+    let Some(held) = arrival.targets() else { return Ok(subscription.targets.clone()) };
+    let wanted = crate::target::select(&project.manifest, &subscription.targets)
+        .map_err(crate::rollout::RolloutError::from)?;
+    if matches!(subscription.manifest, Follows::Project { .. }) {
+        return Ok(wanted.into_iter().map(ToOwned::to_owned).collect());
+    }
+    let names: Vec<String> = wanted
+        .into_iter()
+        .filter(|name| held.iter().any(|held| held == name))
+        .map(ToOwned::to_owned)
+        .collect();
+    if names.is_empty() {
+        return Err(UpdateError::NoTargets { release: arrival.release.clone() });
+    }
+    Ok(names)
+}
