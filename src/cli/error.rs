@@ -133,6 +133,7 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
             _ => None,
         }),
         RolloutError::NoRollout { .. } => Some("`git dist log` lists them".to_owned()),
+        RolloutError::Elsewhere { target } => Some(format!("`git dist update {target}`")),
         RolloutError::NothingBefore => Some("`git dist show -v` lists what is deployed".to_owned()),
         RolloutError::Staging(StageError::Source(source)) | RolloutError::Source { source, .. } => {
             source.hint()

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::events::Event;
 use crate::history::Rollout;
 use crate::plan::{Action, Item};
 use crate::rollout::Report;
@@ -85,8 +86,8 @@ pub(super) fn stored(stored: &Stored, link: &Link) -> Value {
 }
 
 /// The history.
-pub(super) fn log(rollouts: &[&Rollout]) -> Value {
-    json!({ "format": "git-dist/log", "version": 1, "rollouts": rollouts })
+pub(super) fn log(rollouts: &[&Rollout], events: &[&Event]) -> Value {
+    json!({ "format": "git-dist/log", "version": 1, "rollouts": rollouts, "events": events })
 }
 
 /// Adds the fields of `more`.

@@ -6,23 +6,31 @@ use super::args::Show;
 use super::context::Context;
 use super::error::{CliError, DONE};
 use super::json;
-use super::printer::Tone;
+use super::printer::{Printer, Tone};
 use super::table::Table;
+use super::update::{as_value, freshness, in_words};
 use crate::inventory::{Installed, Look};
+use crate::update::{State, Subscription};
 use crate::version::{Link, Stored, VersionName};
 
 pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliError> {
     let project = context.project_if_any()?;
-    let (_, mut inventory) = context.inventory(project.as_ref())?;
+    let (root, mut inventory) = context.inventory(project.as_ref())?;
     let selected = inventory.select(&arguments.targets)?;
     let printer = context.printer;
     let looks = match context.global.verbose {
         0 if !printer.is_json() => inventory.look_at_newest(&selected)?,
         _ => inventory.look(&selected)?,
     };
+    let mut followed = freshness(&root)?;
+    let is_asked = |name: &String| arguments.targets.is_empty() || arguments.targets.contains(name);
+    followed.retain(|(subscription, _)| is_asked(&subscription.name));
     if printer.is_json() {
         let items: Vec<_> = selected.iter().zip(&looks).map(|(item, look)| to_json(item, look)).collect();
-        printer.json(&json!({ "format": "git-dist/show", "version": 1, "items": items }))?;
+        let followed: Vec<_> =
+            followed.iter().map(|(subscription, state)| as_value(subscription, state)).collect();
+        printer
+            .json(&json!({ "format": "git-dist/show", "version": 1, "items": items, "follows": followed }))?;
         return Ok(DONE);
     }
     if selected.is_empty() {
@@ -34,7 +42,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliErro
             table.row(headline(item, look));
         }
         table.print(printer, "")?;
-        return Ok(DONE);
+        return tell_freshness(printer, &followed);
     }
     for (item, look) in selected.iter().zip(&looks) {
         let mut heading = Table::default();
@@ -45,6 +53,14 @@ pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliErro
             versions.row(version_cells(stored, &look.link, context.global.verbose > 1));
         }
         versions.print(printer, "  ")?;
+    }
+    tell_freshness(printer, &followed)
+}
+
+fn tell_freshness(printer: &Printer, followed: &[(Subscription, State)]) -> Result<u8, CliError> {
+    for (subscription, state) in followed {
+        let tone = if state.failures > 0 { Tone::Bad } else { Tone::Dim };
+        printer.line(printer.paint(in_words(subscription, state), tone))?;
     }
     Ok(DONE)
 }

@@ -89,13 +89,11 @@ pub enum RolloutError {
     /// Links could not be swapped; every one is as it was.
     #[error(transparent)]
     Activate(#[from] ActivateError),
-    /// An option of the target cannot be honoured by this release.
-    #[error("target `{target}`: {what} is not supported by this release")]
-    Unsupported {
+    /// The target comes from elsewhere, and not from the revision.
+    #[error("target `{target}` comes from elsewhere: its option `from` names an upstream")]
+    Elsewhere {
         /// The target's name.
         target: String,
-        /// The option.
-        what: String,
     },
     /// A damaged version could not be made again.
     #[error(transparent)]

@@ -57,11 +57,6 @@ impl Arrival {
         }
     }
 
-    /// The hash of its id.
-    pub(super) fn hash(&self) -> HashKind {
-        if self.commit.len() == 64 { HashKind::Sha256 } else { HashKind::Sha1 }
-    }
-
     /// Path of the dist.json that came with it.
     pub(super) fn manifest_path(&self) -> Option<&str> {
         match &self.way {

@@ -79,10 +79,17 @@ pub fn plan_deploy(
     snapshot: Option<&Snapshot<'_>>,
     request: &DeployRequest,
 ) -> Result<Prepared> {
-    let names = target::select(&project.manifest, &request.targets)?;
-    for name in &names {
-        check_supported(project, name)?;
+    let mut names = target::select(&project.manifest, &request.targets)?;
+    let comes_from_elsewhere = |name: &str| {
+        let spec = project.manifest.targets.get(name);
+        let from = spec.map(|spec| project.manifest.settings_of(spec).from);
+        matches!(from, Some(manifest::Source::Upstreams(_)))
+    };
+    // Those are brought by updates; a deploy of everything else is no reason to complain.
+    if let Some(name) = names.iter().find(|name| !request.targets.is_empty() && comes_from_elsewhere(name)) {
+        return Err(RolloutError::Elsewhere { target: (*name).to_owned() });
     }
+    names.retain(|name| !comes_from_elsewhere(name));
     let source = request.source.as_deref().map(|source| target::source_path(project, source)).transpose()?;
     let asked = target::Request {
         ignore_missing: request.ignore_missing || project.ignores_missing() || source.is_some(),
@@ -117,17 +124,6 @@ fn resolve_ad_hoc(asked: target::Request<'_>, source: &str) -> Result<target::Re
     let manifest = Manifest::ad_hoc(source, destination);
     let asked = target::Request { manifest: &manifest, source: None, ignore_missing: false, ..asked };
     Ok(target::resolve(asked, &["cli"])?)
-}
-
-/// Refuses what dist.json may ask for but this release cannot do, rather than leaving it out.
-fn check_supported(project: &Project, name: &str) -> Result<()> {
-    let Some(spec) = project.manifest.targets.get(name) else { return Ok(()) };
-    let settings = project.manifest.settings_of(spec);
-    let what = match settings.from {
-        manifest::Source::Upstreams(_) => "an address in the option `from`",
-        _ => return Ok(()),
-    };
-    Err(RolloutError::Unsupported { target: name.to_owned(), what: what.to_owned() })
 }
 
 /// What commands of a target see in their environment, besides distman.env.
