@@ -6,6 +6,7 @@ use bstr::{BString, ByteSlice as _};
 use gix::ObjectId;
 
 use crate::command::CommandError;
+use crate::credentials::without_credentials;
 use crate::disk::{DiskError, Shown, on_disk};
 
 /// The result of reading a repository.
@@ -173,6 +174,18 @@ pub enum GitError {
         #[source]
         source: CommandError,
     },
+    /// A remote could not be asked, or not be fetched from.
+    #[error("cannot fetch from `{at}`: {said}")]
+    Remote {
+        /// Its address, without credentials.
+        at: String,
+        /// What git said, in one line.
+        said: String,
+        /// It may answer at another time.
+        is_away: bool,
+        /// All of it, which the line above says enough of.
+        all: Box<CommandError>,
+    },
     /// A bundle does not hold what was announced.
     #[error("the bundle `{}` {problem}", Shown(path))]
     Bundle {
@@ -201,6 +214,11 @@ pub enum GitError {
 impl GitError {
     /// True if a remote could not be reached, or not in time; not where it said no, as far as git tells that.
     pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Remote { is_away: true, .. })
+    }
+
+    /// What `source` means, with which git did not do what it was to do with the remote `url`.
+    pub(super) fn of_remote(url: &str, source: CommandError) -> Self {
         const NO: [&str; 8] = [
             "Authentication failed",
             "Permission denied",
@@ -211,17 +229,23 @@ impl GitError {
             "returned error: 4",
             "Host key verification failed",
         ];
-        match self {
-            Self::Store { act: "ask" | "fetch from", source, .. } => match source {
-                CommandError::TimedOut { .. } => true,
-                CommandError::Failed { output, .. } => {
-                    let said = output.bytes().to_str_lossy();
-                    !NO.iter().any(|words| said.contains(words))
-                }
-                _ => false,
-            },
-            _ => false,
-        }
+        let at = without_credentials(url).into_owned();
+        let (said, is_away) = match &source {
+            CommandError::Failed { output, .. } => {
+                let all = output.bytes().to_str_lossy().into_owned();
+                // The first complaint says what is the matter; what follows is advice.
+                let first = all.lines().find_map(|line| line.strip_prefix("fatal: "));
+                let said = first.or_else(|| all.lines().last()).unwrap_or("git failed").to_owned();
+                let is_gone = is_local(url).is_some_and(|path| !path.exists());
+                let said = without_credentials(&said.replace(url, &at)).into_owned();
+                (said, is_gone || !NO.iter().any(|words| all.contains(words)))
+            }
+            CommandError::TimedOut { limit, .. } => {
+                (format!("no answer within {}", humantime::format_duration(*limit)), true)
+            }
+            _ => (source.to_string(), false),
+        };
+        Self::Remote { at, said: Shown(&said).to_string(), is_away, all: Box::new(source) }
     }
 
     /// The next step that helps, if there is a usual one.
@@ -252,4 +276,10 @@ impl GitError {
             _ => return None,
         })
     }
+}
+
+/// The path of a remote that is on this machine.
+fn is_local(url: &str) -> Option<&std::path::Path> {
+    let path = url.strip_prefix("file://").unwrap_or(url);
+    path.starts_with('/').then(|| path.as_ref())
 }

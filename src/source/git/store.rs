@@ -201,7 +201,7 @@ impl Store {
     ) -> Result<BTreeMap<String, String>> {
         let arguments = ["ls-remote", "--quiet", "--", url];
         let arguments: Vec<OsString> = arguments.iter().chain(patterns).map(OsString::from).collect();
-        let said = self.ask(&arguments, "ask", watch)?;
+        let said = self.ask(&arguments, url, watch)?;
         let mut found = BTreeMap::new();
         for line in ByteSlice::lines(said.bytes()).map(ByteSlice::to_str_lossy) {
             let Some((id, name)) = line.split_once('\t') else { continue };
@@ -223,7 +223,7 @@ impl Store {
         let arguments = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
         let remote = ["--", url, &refspec];
         let arguments: Vec<OsString> = arguments.iter().chain(&remote).map(OsString::from).collect();
-        self.ask(&arguments, "fetch from", watch)?;
+        self.ask(&arguments, url, watch)?;
         self.repository()?.reference(reference)
     }
 
@@ -261,7 +261,7 @@ impl Store {
     }
 
     /// Runs git with the host's configuration, which says how remotes are reached.
-    fn ask(&self, arguments: &[OsString], act: &'static str, watch: Watch<'_>) -> Result<Output> {
+    fn ask(&self, arguments: &[OsString], url: &str, watch: Watch<'_>) -> Result<Output> {
         let mut environment = environment(&FIXED);
         // Of options that are given to ssh twice the first counts: the user's own.
         if std::env::var_os("GIT_SSH").is_none() {
@@ -272,11 +272,8 @@ impl Store {
         // Slower than that for half a minute is as good as away.
         let slow = ["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=30"].map(OsString::from);
         let arguments: Vec<OsString> = slow.into_iter().chain(arguments.iter().cloned()).collect();
-        self.git(&self.path, &environment, &arguments, None, watch).map_err(|source| GitError::Store {
-            act,
-            path: self.path.clone(),
-            source,
-        })
+        let said = self.git(&self.path, &environment, &arguments, None, watch);
+        said.map_err(|source| GitError::of_remote(url, source))
     }
 
     fn git(
