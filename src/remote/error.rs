@@ -137,6 +137,8 @@ pub enum RemoteError {
 /// The result of something at a place.
 pub type Result<T, E = RemoteError> = std::result::Result<T, E>;
 
+const REGION: &str = "the bucket is in another region: `AWS_REGION` names it";
+
 /// What a store called an error, in brackets.
 struct Code<'a>(&'a Option<String>);
 
@@ -181,8 +183,10 @@ impl RemoteError {
                 "publish to a directory or to a store that has conditional writes"
             }
             Self::Mismatch { .. } | Self::Size { .. } => "publish it again, or ask who published it",
-            Self::Answer { at, status: 301 | 307, .. } if at.starts_with("s3://") => {
-                "the bucket is in another region: `AWS_REGION` names it"
+            Self::Answer { at, status: 301 | 307, .. } if at.starts_with("s3://") => REGION,
+            Self::Answer { code: Some(code), .. } if code == "AuthorizationHeaderMalformed" => REGION,
+            Self::Unreachable { at, .. } if at.starts_with('/') => {
+                "is it mounted? A new place is made with `mkdir`, and never by itself"
             }
             Self::Cut { .. } => "the next try goes on where this one ended",
             Self::Disk(error) => return error.hint(),

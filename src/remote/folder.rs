@@ -249,8 +249,7 @@ impl Store for Folder {
                     Err(error) if !error.is_not_found() => return Err(failed(error)),
                     _ => return Err(conflict()),
                 }
-                parent.rename(temporary, parent, name).map_err(failed)?;
-                parent.sync().map_err(failed)
+                parent.rename(temporary, parent, name).map_err(failed)
             })?,
         };
         Ok(Some(tag))

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -69,19 +69,20 @@ pub(super) struct Last {
 /// The client.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    /// Follows redirects.
-    reads: reqwest::Client,
-    /// Does not: what is written elsewhere than was asked would be written nowhere.
-    writes: reqwest::Client,
+    client: reqwest::Client,
     limits: Limits,
     /// The hosts, with ports where there are any, that give machines their credentials.
     credentials: Vec<String>,
     shared: Arc<Shared>,
 }
 
+/// What is shared by all who use one client. They do so one after the other.
 #[derive(Debug)]
 struct Shared {
     most: AtomicU64,
+    /// The present request follows redirects. Those that write do not: what is written elsewhere than was asked would be
+    /// written nowhere.
+    follows: AtomicBool,
     last: Mutex<Last>,
 }
 
@@ -92,18 +93,19 @@ impl Client {
             // An error says that there is one already.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let client = |redirects| {
-            reqwest::Client::builder()
-                .user_agent(concat!("git-dist/", env!("CARGO_PKG_VERSION")))
-                .redirect(redirects)
-                .build()
-        };
+        let shared = Arc::new(Shared {
+            most: AtomicU64::new(LEAST),
+            follows: AtomicBool::new(false),
+            last: Mutex::default(),
+        });
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("git-dist/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirects(Arc::clone(&shared)));
         Ok(Self {
-            reads: client(redirects())?,
-            writes: client(reqwest::redirect::Policy::none())?,
+            client: client.build()?,
             limits,
             credentials: CREDENTIALS_HOSTS.map(ToOwned::to_owned).to_vec(),
-            shared: Arc::new(Shared { most: AtomicU64::new(LEAST), last: Mutex::default() }),
+            shared,
         })
     }
 
@@ -149,8 +151,8 @@ impl Client {
         } else if !is_read {
             *request.body_mut() = Some(Bytes::new().into());
         }
-        let client = if is_read { &self.reads } else { &self.writes };
-        let answer = match self.wait(client.execute(request), is_for_credentials, &sent).await {
+        self.shared.follows.store(is_read, Ordering::Relaxed);
+        let answer = match self.wait(self.client.execute(request), is_for_credentials, &sent).await {
             Err(_) if is_for_credentials => return Err(Fault::NoCredentials(authority)),
             answer => answer?,
         };
@@ -248,8 +250,9 @@ impl Fault {
     }
 }
 
-fn redirects() -> reqwest::redirect::Policy {
-    reqwest::redirect::Policy::custom(|attempt| match refused(attempt.previous(), attempt.url()) {
+fn redirects(shared: Arc<Shared>) -> reqwest::redirect::Policy {
+    reqwest::redirect::Policy::custom(move |attempt| match refused(attempt.previous(), attempt.url()) {
+        _ if !shared.follows.load(Ordering::Relaxed) => attempt.stop(),
         Some(why) => attempt.error(why),
         None => attempt.follow(),
     })

@@ -24,8 +24,10 @@ use crate::remote::path::ObjectPath;
 use crate::remote::store::{Answer, Body, Condition, Get, Store};
 use crate::remote::{Address, Content, Object, RemoteError, Result, Settings, Tag};
 
-/// Bytes of a listing.
-const MOST_LISTING: u64 = 256 << 20;
+/// Bytes of a page of a listing.
+const MOST_PAGE: u64 = 16 << 20;
+/// Objects of a listing.
+const MOST_OBJECTS: usize = 1_000_000;
 
 /// A file that is larger is written in parts.
 const LARGE: u64 = 32 << 20;
@@ -273,7 +275,7 @@ impl Store for Bucket {
         let at = || self.address.object(prefix);
         let base = Path::from(format!("{}/{prefix}", self.prefix));
         let own = Path::from(self.prefix.as_str());
-        self.network.client.expect(MOST_LISTING);
+        self.network.client.expect(MOST_PAGE);
         let mut stream = self.store.list(Some(&base));
         let mut objects = Vec::new();
         loop {
@@ -285,6 +287,10 @@ impl Store for Bucket {
             let path = location.strip_prefix(own.as_ref()).unwrap_or(location).trim_start_matches('/');
             if ObjectPath::new(path).is_ok() {
                 objects.push(Object { path: path.to_owned(), size: meta.size });
+            }
+            if objects.len() > MOST_OBJECTS {
+                let why = format!("it has more than {MOST_OBJECTS} objects");
+                return Err(RemoteError::Store { at: at(), why });
             }
         }
     }

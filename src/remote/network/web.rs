@@ -88,6 +88,10 @@ impl Server {
 
 /// What an answer with `status` means for the object `at`.
 pub(super) fn answered(status: u16, code: Option<String>, at: String) -> RemoteError {
+    // Amazon says it so of sessions that are over.
+    if matches!(code.as_deref(), Some("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired")) {
+        return RemoteError::Denied { at, why: format!("the answer was {status}"), code };
+    }
     match status {
         404 | 410 => RemoteError::NotFound { at, code },
         401 | 403 | 407 => RemoteError::Denied { at, why: format!("the answer was {status}"), code },
