@@ -185,6 +185,9 @@ impl RemoteError {
             Self::Mismatch { .. } | Self::Size { .. } => "publish it again, or ask who published it",
             Self::Answer { at, status: 301 | 307, .. } if at.starts_with("s3://") => REGION,
             Self::Answer { code: Some(code), .. } if code == "AuthorizationHeaderMalformed" => REGION,
+            Self::Unreachable { why, .. } if why.contains("certificate") => {
+                "`SSL_CERT_FILE` names a file with the certificates of those who vouch for servers"
+            }
             Self::Unreachable { at, .. } if at.starts_with('/') => {
                 "is it mounted? A new place is made with `mkdir`, and never by itself"
             }

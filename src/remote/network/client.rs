@@ -69,7 +69,7 @@ pub(super) struct Last {
 /// The client.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    client: reqwest::Client,
+    inner: reqwest::Client,
     limits: Limits,
     /// The hosts, with ports where there are any, that give machines their credentials.
     credentials: Vec<String>,
@@ -102,7 +102,7 @@ impl Client {
             .user_agent(concat!("git-dist/", env!("CARGO_PKG_VERSION")))
             .redirect(redirects(Arc::clone(&shared)));
         Ok(Self {
-            client: client.build()?,
+            inner: client.build()?,
             limits,
             credentials: CREDENTIALS_HOSTS.map(ToOwned::to_owned).to_vec(),
             shared,
@@ -152,7 +152,7 @@ impl Client {
             *request.body_mut() = Some(Bytes::new().into());
         }
         self.shared.follows.store(is_read, Ordering::Relaxed);
-        let answer = match self.wait(self.client.execute(request), is_for_credentials, &sent).await {
+        let answer = match self.wait(self.inner.execute(request), is_for_credentials, &sent).await {
             Err(_) if is_for_credentials => return Err(Fault::NoCredentials(authority)),
             answer => answer?,
         };

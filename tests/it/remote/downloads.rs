@@ -18,7 +18,7 @@ struct Download {
 
 impl Download {
     fn new() -> Self {
-        let bytes: Vec<u8> = (0..1_000_000_u32).flat_map(|n| n.to_le_bytes()).take(1_000_000).collect();
+        let bytes: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).take(1_000_000).collect();
         let server = HttpServer::start();
         server.put("/bundles/large", &bytes);
         let folder = tempfile::tempdir().unwrap();

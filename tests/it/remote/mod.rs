@@ -13,8 +13,7 @@ use git_dist::disk::Dir;
 use git_dist::remote::{Address, Limits, Read, Remote, RemoteError, Settings};
 
 /// Long enough for a busy machine.
-const PATIENT: Limits =
-    Limits { probe: Duration::from_secs(60), total: None, stall: Duration::from_secs(60) };
+const PATIENT: Limits = Limits { probe: Duration::from_mins(1), total: None, stall: Duration::from_mins(1) };
 /// For what never comes.
 const IMPATIENT: Limits =
     Limits { probe: Duration::from_millis(300), total: None, stall: Duration::from_millis(300) };
@@ -41,5 +40,8 @@ fn text(read: Result<Read, RemoteError>) -> String {
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    sha2::Sha256::digest(bytes).iter().for_each(|byte| write!(text, "{byte:02x}").unwrap());
+    text
 }

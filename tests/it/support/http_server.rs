@@ -219,7 +219,7 @@ impl Shared {
         answer: &Answer,
         wrongs: &[Misbehaviour],
     ) -> std::io::Result<()> {
-        let forever = || std::thread::sleep(Duration::from_secs(3600));
+        let forever = || std::thread::sleep(Duration::from_hours(1));
         if wrongs.iter().any(|wrong| matches!(wrong, Misbehaviour::Hang)) {
             forever();
         }
@@ -253,9 +253,13 @@ impl Shared {
                     std::thread::sleep(Duration::from_millis(100));
                 }
             }
-            while is_endless {
-                stream.write_all(&[0; 64 << 10])?;
-                self.state().bytes_sent += 64 << 10;
+            if is_endless {
+                let zeros = vec![0; 64 << 10];
+                // An error means that the other side had enough.
+                loop {
+                    stream.write_all(&zeros)?;
+                    self.state().bytes_sent += zeros.len() as u64;
+                }
             }
         }
         if hangs {
@@ -340,10 +344,8 @@ impl State {
                 } else {
                     tag.clone()
                 };
-                let tagged = |answer: Answer| match is_wrong(|it| matches!(it, Misbehaviour::NoTag)) {
-                    true => answer,
-                    false => answer.with("ETag", &shown),
-                };
+                let has_tag = !is_wrong(|it| matches!(it, Misbehaviour::NoTag));
+                let tagged = |answer: Answer| if has_tag { answer.with("ETag", &shown) } else { answer };
                 if request.header("if-none-match") == Some(&shown) {
                     return tagged(Answer::of(304, b""));
                 }
