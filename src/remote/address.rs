@@ -162,8 +162,7 @@ fn web(scheme: &'static str, rest: &str) -> std::result::Result<Place, &'static 
     let (authority, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let (user, authority) =
         authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-    let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
-    if authority.is_empty() || !authority.chars().all(is_host) {
+    if !is_authority(authority) {
         return Err(
             "a host is letters, digits, `-` and `.`; in a password `/` is `%2F`, `?` is `%3F` and `@` is `%40`",
         );
@@ -173,6 +172,10 @@ fn web(scheme: &'static str, rest: &str) -> std::result::Result<Place, &'static 
         |part: &str| !part.is_empty() && path::decoded(part).is_some_and(|part| !part.starts_with(".."));
     if !prefix.is_empty() && !prefix.split('/').all(is_plain) {
         return Err("its path has an empty part, `..` or a broken `%`");
+    }
+    // What stands before it may be a password with a slash in it.
+    if prefix.contains('@') {
+        return Err("in a path `@` is `%40`, and in a password `/` is `%2F`");
     }
     if prefix.chars().chain(query.unwrap_or_default().chars()).any(|c| c.is_control() || c.is_whitespace()) {
         return Err("a space is `%20` in an address");
@@ -187,6 +190,19 @@ fn web(scheme: &'static str, rest: &str) -> std::result::Result<Place, &'static 
     };
     let [authority, prefix] = [authority, prefix].map(ToOwned::to_owned);
     Ok(Place::Web(Web { scheme, user, authority, prefix, query: query.map(ToOwned::to_owned) }))
+}
+
+/// True for a host with or without a port. What else follows a colon may be a part of a password.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, rest)) => (host, rest.strip_prefix(':').or(Some("none"))),
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let more = if text.starts_with('[') { ".:" } else { ".-_" };
+    !host.is_empty()
+        && host.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+        && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -241,6 +257,9 @@ mod tests {
             "https:///x",
             "https://u:secret@/x",
             "https://u:sec/ret@example.org/x",
+            "https://[::1]x/x",
+            "https://example.org/a@b",
+            "https://example.org:port/x",
             "https://example.org/../x",
             "https://example.org/%2e%2e/x",
             "https://example.org/a b",
