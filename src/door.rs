@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
@@ -72,6 +73,25 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
 pub fn output(command: &mut Command) -> io::Result<Output> {
     let program = PathBuf::from(command.get_program());
     pass("run", || program.clone(), || command.output())
+}
+
+/// Becomes `command`. An error says why that was not possible.
+pub fn exec(command: &mut Command) -> io::Error {
+    let program = PathBuf::from(command.get_program());
+    let become_it = || -> io::Result<()> { Err(command.exec()) };
+    pass("exec", || program.clone(), become_it).err().unwrap_or_else(|| io::ErrorKind::Other.into())
+}
+
+/// The path of this program, to be started again. In debug builds `GIT_DIST_PROGRAM` names another one.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn own_program() -> io::Result<PathBuf> {
+    #[cfg(debug_assertions)]
+    if let Some(program) = std::env::var_os("GIT_DIST_PROGRAM") {
+        return Ok(program.into());
+    }
+    std::env::current_exe()
 }
 
 /// Sends `signal` to a process. An error means that nobody is left to hear it.

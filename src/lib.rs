@@ -18,6 +18,7 @@ pub mod events;
 pub mod history;
 pub mod hook;
 pub mod inventory;
+pub mod launch;
 pub mod lock;
 pub mod log_file;
 pub mod manifest;

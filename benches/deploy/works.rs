@@ -219,6 +219,11 @@ pub(crate) fn start(options: &Options) {
     let ask = |_| time(sandbox.command("git").args(["rev-parse", "HEAD"]));
     let nothing = Row { work: "nothing to do, four destinations", beside: "git rev-parse HEAD", goal: None };
     nothing.measure(rounds, |_| sandbox.dist(&[]), ask);
+    row("run", "env /bin/true", 3.0).measure(
+        rounds,
+        |_| sandbox.dist(&["run", "tree", "--command", "/bin/true"]),
+        |_| time(sandbox.command("env").arg("/bin/true")),
+    );
     let size = std::fs::metadata(GIT_DIST).map_or(0, |metadata| metadata.len());
     row("the program", "12 MB", 1.0).sizes(size, 12_000_000);
 }

@@ -12,7 +12,7 @@ use super::reach::Reach;
 use super::swap::remove_if_there;
 use super::{ActivateError, Mark, Result};
 use crate::disk::{Dir, Folders, Kind, Replacements};
-use crate::root::bump_epoch;
+use crate::root::{self, LaunchChange, bump_epoch};
 use crate::stage::Trash;
 use crate::version::{Destination, DistInfo, FileListing, Record, VersionName};
 
@@ -30,6 +30,8 @@ pub(super) struct Afterwork {
     removals: Vec<Removal>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     groups: Vec<PathBuf>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    launches: Vec<LaunchChange>,
     /// The change stamp is to be bumped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     epoch: bool,
@@ -54,6 +56,9 @@ pub struct Removal {
     pub destination: PathBuf,
     /// Names of the versions.
     pub versions: Vec<String>,
+    /// They go though somebody uses them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insists: bool,
     /// The version that the same run made, which may share files with them. Another run knows nothing of what happened
     /// to those in between.
     #[serde(skip)]
@@ -76,6 +81,10 @@ impl Afterwork {
 
     pub(super) fn group(&mut self, path: PathBuf) {
         self.groups.push(path);
+    }
+
+    pub(super) fn launch(&mut self, change: LaunchChange) {
+        self.launches.extend((!change.is_empty()).then_some(change));
     }
 
     fn is_empty(&self) -> bool {
@@ -102,6 +111,7 @@ impl Afterwork {
         work.marks.retain(|mark| reach.mark(mark));
         work.removals.retain(|removal| reach.removal(removal));
         work.groups.retain(|path| reach.group(path));
+        work.launches.retain(LaunchChange::is_sound);
         if work.len() < all {
             errors.push(ActivateError::Astray { path: meta.join(UNFINISHED) });
         }
@@ -109,7 +119,7 @@ impl Afterwork {
     }
 
     fn len(&self) -> usize {
-        self.infos.len() + self.marks.len() + self.removals.len() + self.groups.len()
+        self.infos.len() + self.marks.len() + self.removals.len() + self.groups.len() + self.launches.len()
     }
 
     /// Does all of it that can be done, after what earlier runs left, and keeps the rest. The errors say what that
@@ -141,12 +151,16 @@ impl Afterwork {
         for path in &work.groups {
             keep(&mut left.groups, path, &mut errors, sweep(path));
         }
+        if let Err(error) = root::change(meta, &work.launches, &mut files) {
+            errors.push(error.into());
+            left.launches.clone_from(&work.launches);
+        }
         // Whoever sees another stamp finds all the rest.
         let bump = || if work.epoch { bump_epoch(meta) } else { Ok(()) };
         if let Err(error) = files.touch(meta).and_then(|()| files.finish(bump)) {
             errors.push(error.into());
             left.epoch = work.epoch;
-            (left.infos, left.marks) = (work.infos, work.marks);
+            (left.infos, left.marks, left.launches) = (work.infos, work.marks, work.launches);
         }
         if !left.is_empty() {
             let bytes = serde_json::to_vec(&left).expect("paths of destinations are UTF-8");
@@ -164,6 +178,7 @@ impl Afterwork {
         self.marks.extend(other.marks);
         self.removals.extend(other.removals);
         self.groups.extend(other.groups);
+        self.launches.extend(other.launches);
         self.epoch |= other.epoch;
         self
     }
@@ -219,7 +234,7 @@ impl Removal {
         let Ok(destination) = Destination::new(self.destination.clone()) else { return Ok(()) };
         for version in &self.versions {
             if let Some(name) = VersionName::parse(destination.base(), version) {
-                trash.add(&destination, &name)?;
+                trash.add(&destination, &name, self.insists)?;
             }
         }
         files.touch(&*folders.open(&destination.versions_folder())?)?;

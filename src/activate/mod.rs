@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Dir, DiskError, Folders, Shown};
 use crate::history::{self, Rollout};
-use crate::root::Root;
+use crate::root::{Deployed, Root};
 use crate::stage::CompleteVersion;
 use crate::version::{Destination, DistInfo, GROUPS};
 
@@ -126,6 +126,8 @@ struct Pending {
     swaps: Vec<PendingSwap>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     flips: Vec<Flip>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    launch: Option<Deployed>,
 }
 
 /// A group that is flipped.
@@ -170,6 +172,8 @@ pub struct Activation<'a> {
     pub infos: &'a BTreeMap<Destination, DistInfo>,
     /// Destinations that flip together, with the name of their group.
     pub groups: &'a BTreeMap<Destination, String>,
+    /// What the launch record says of it once the rollout counts.
+    pub launch: Option<Deployed>,
 }
 
 /// Writes the journal and swaps every link. Where no link is swapped there is nothing to put back: a full disk has no
@@ -178,9 +182,9 @@ pub struct Activation<'a> {
 /// # Errors
 /// When the disk says no; every link is then as it was.
 pub fn activate<'m>(meta: &'m Dir, what: Activation<'_>) -> Result<Activated<'m>> {
-    let Activation { root, rollout, author, swaps, marks, removals, adopt, infos, groups } = what;
+    let Activation { root, rollout, author, swaps, marks, removals, adopt, infos, groups, launch } = what;
     let (mine, flips) = (Vec::new(), Vec::new());
-    let mut pending = Pending { format: 1, rollout, author, marks, removals, swaps: mine, flips };
+    let mut pending = Pending { format: 1, rollout, author, marks, removals, swaps: mine, flips, launch };
     let mut members: BTreeMap<&str, Vec<&Swap>> = BTreeMap::new();
     let mut folders = Folders::default();
     for swap in swaps {

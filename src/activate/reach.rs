@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ActivateError, Flip, Mark, PENDING, Pending, PendingSwap, Removal, Result, group};
 use crate::disk::{Dir, DiskError};
-use crate::root::resolved;
+use crate::root::{LaunchChange, resolved};
 use crate::version::{Destination, GROUPS, VersionName};
 
 /// How far what was left leads.
@@ -31,11 +31,13 @@ impl Reach {
 
     /// True if everything that the journal names is within reach.
     pub(super) fn holds(&self, pending: &Pending) -> bool {
-        let Pending { marks, removals, swaps, flips, .. } = pending;
+        let Pending { marks, removals, swaps, flips, launch, .. } = pending;
+        let change = LaunchChange { deployed: launch.clone(), ..LaunchChange::default() };
         marks.iter().all(|mark| self.mark(mark))
             && removals.iter().all(|removal| self.removal(removal))
             && swaps.iter().all(|swap| self.swap(swap))
             && flips.iter().all(|flip| self.flip(flip))
+            && change.is_sound()
     }
 
     pub(super) fn mark(&self, mark: &Mark) -> bool {

@@ -10,6 +10,8 @@ use super::swap::PendingSwap;
 use super::{ActivateError, PENDING, Pending, Result};
 use crate::disk::{self, Dir, Folders};
 use crate::history::History;
+use crate::plan::Kind;
+use crate::root::LaunchChange;
 
 /// Makes the folders of links that changed durable.
 pub(super) fn sync_folders<'s>(swaps: impl IntoIterator<Item = &'s PendingSwap>) -> disk::Result<()> {
@@ -49,6 +51,17 @@ pub(super) fn finish(meta: &Dir, pending: Pending) -> Result<Vec<ActivateError>>
 /// What `pending` leaves to do once it counts.
 pub(super) fn afterwork(pending: Pending) -> Afterwork {
     let mut afterwork = Afterwork::new(pending.marks, pending.removals);
+    let mut launch = LaunchChange { deployed: pending.launch, ..LaunchChange::default() };
+    for swap in &pending.swaps {
+        match (pending.rollout.kind, &swap.version) {
+            (Kind::Rollback | Kind::Use | Kind::Reset, Some(_)) => {
+                launch.chosen.push(swap.destination.clone());
+            }
+            (_, None) => launch.removed.push(swap.destination.clone()),
+            _ => {}
+        }
+    }
+    afterwork.launch(launch);
     for swap in pending.swaps {
         afterwork.info(swap.destination, swap.version, (pending.author.clone(), swap.info));
     }

@@ -208,6 +208,7 @@ pub(super) enum Command {
     Publish(Publish),
     Update(Update),
     Install(Install),
+    Run(super::run::Run),
 }
 
 /// Show what is active, and which versions there are
@@ -347,6 +348,9 @@ pub(super) struct Delete {
     /// Count, hash or name of one version
     #[arg(value_name = "VERSION")]
     pub(super) version: Option<String>,
+    /// Delete a version that is in use
+    #[arg(short, long)]
+    pub(super) force: bool,
     /// Why, for the history
     #[arg(short, long = "message", value_name = "WHY")]
     pub(super) message: Option<String>,

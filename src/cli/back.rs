@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::args::{Delete, Prune, Reset, Rollback, Use};
 use super::context::Context;
-use super::deploy::{item_line, note_changes, show_items, show_plan_items};
+use super::deploy::{item_line, note_changes, show_items, show_kept, show_plan_items};
 use super::error::{CliError, DONE, FAILED, USAGE};
 use super::json;
 use super::spelling::asked;
@@ -66,7 +66,7 @@ fn choose_in(
     }
     let (root, mut inventory) = context.inventory(project)?;
     let selected = select(&inventory, targets, choice)?;
-    let Chosen { mut plan, left } = plan_choice(&mut inventory, &selected, choice, manner)?;
+    let Chosen { mut plan, left, in_use } = plan_choice(&mut inventory, &selected, choice, manner)?;
     for item in &left {
         printer.warn(format!("left as it is: {}", refusal(item)), None);
     }
@@ -87,8 +87,11 @@ fn choose_in(
         return Ok(DONE);
     }
     if !plan.is_change() {
+        let report = Report { in_use, ..Report::nothing(plan) };
         if printer.is_json() {
-            printer.json(&json::report(&Report::nothing(plan), None))?;
+            printer.json(&json::report(&report, None))?;
+        } else {
+            show_kept(printer, &report);
         }
         printer.talk("nothing to do");
         return Ok(DONE);
@@ -122,7 +125,7 @@ pub(super) fn reset(context: &Context<'_>, arguments: &Reset) -> Result<u8, CliE
 pub(super) fn delete(context: &Context<'_>, arguments: &Delete) -> Result<u8, CliError> {
     let targets = std::slice::from_ref(&arguments.target);
     let version = arguments.version.clone().map(Asked::Text);
-    choose(context, targets, &Choice::Delete(version), manner(arguments.message.as_deref(), false))
+    choose(context, targets, &Choice::Delete(version), manner(arguments.message.as_deref(), arguments.force))
 }
 
 pub(super) fn prune(context: &Context<'_>, arguments: &Prune) -> Result<u8, CliError> {

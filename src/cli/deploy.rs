@@ -53,6 +53,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Deploy) -> Result<u8, CliEr
         ignore_missing: arguments.ignore_missing,
         unattended: false,
         trigger: None,
+        subscription: None,
         why: arguments.message.clone(),
     };
     deploy(context, &project, request)
@@ -109,6 +110,7 @@ pub(super) fn deploy(
     }
     if !prepared.plan.is_change() && refused.is_empty() {
         project.settle(&context.bar())?;
+        prepared.settle(project, &request, &context.bar())?;
         return nothing_to_do(printer, project, &prepared, context.global.verbose > 0);
     }
     let report = {
@@ -238,6 +240,7 @@ pub(super) fn show_items(printer: &Printer, report: &Report) -> Result<(), CliEr
     for (destination, version) in &report.pruned {
         printer.talk(format!("pruned {} of {}", version.tail(), Shown(destination)));
     }
+    show_kept(printer, report);
     if let Some(left_out) = &report.left_out {
         printer.warn(left_out, Some("run what they do yourself"));
     }
@@ -245,6 +248,13 @@ pub(super) fn show_items(printer: &Printer, report: &Report) -> Result<(), CliEr
         printer.warn(warning, Some("the next run tries again"));
     }
     Ok(())
+}
+
+/// What was not removed because it is in use.
+pub(super) fn show_kept(printer: &Printer, report: &Report) {
+    for (destination, version) in report.in_use.iter().filter(|_| printer.is_verbose()) {
+        printer.talk(format!("kept {} of {}: it is in use", version.tail(), Shown(destination)));
+    }
 }
 
 /// Unchanged items that are listed beside others; more are counted.

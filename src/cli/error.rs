@@ -43,6 +43,8 @@ pub(super) enum CliError {
     Publish(#[from] crate::publish::PublishError),
     #[error(transparent)]
     Update(#[from] crate::update::UpdateError),
+    #[error(transparent)]
+    Launch(#[from] crate::launch::LaunchError),
     #[error("the environment cannot be used")]
     Environment(#[from] Box<EnvironmentError>),
     #[error("cannot enter `{}`", crate::disk::Shown(path))]
@@ -81,6 +83,7 @@ impl CliError {
                 RolloutError::After { .. }
                 | RolloutError::Activate(ActivateError::Undone(_) | ActivateError::Stuck(_)),
             ) => UNDONE,
+            Self::Launch(error) => error.code(),
             Self::Told { code, .. } => *code,
             _ => FAILED,
         }
@@ -96,6 +99,7 @@ impl CliError {
             Self::Publish(crate::publish::PublishError::Rollout(source)) => rollout_hint(source),
             Self::Publish(source) => source.hint(),
             Self::Update(source) => update_hint(source),
+            Self::Launch(source) => source.hint(),
             Self::Environment(source) => source.hint(),
             Self::Rollout(source) => rollout_hint(source),
             Self::Told { hint, .. } => hint.clone(),

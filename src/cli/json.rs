@@ -1,13 +1,15 @@
 //! The shapes that `--json` prints. Each document says its format and version; fields may be added, and do not
 //! change their meaning within a version. docs/json.md describes them.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::events::Event;
 use crate::history::Rollout;
 use crate::plan::{Action, Item};
 use crate::rollout::Report;
-use crate::version::{Link, Stored};
+use crate::version::{Link, Stored, VersionName};
 
 /// One item of a plan or report.
 pub(super) fn item(item: &Item) -> Value {
@@ -51,11 +53,9 @@ pub(super) fn plan(kind: &str, revision: Option<(&str, &str)>, items: &[Item], c
 
 /// A report: what was done.
 pub(super) fn report(report: &Report, revision: Option<(&str, &str)>) -> Value {
-    let pruned: Vec<Value> = report
-        .pruned
-        .iter()
-        .map(|(destination, version)| json!({ "destination": destination, "version": version.to_string() }))
-        .collect();
+    let version = |(destination, version): &(PathBuf, VersionName)| json!({ "destination": destination, "version": version.to_string() });
+    let pruned: Vec<Value> = report.pruned.iter().map(version).collect();
+    let in_use: Vec<Value> = report.in_use.iter().map(version).collect();
     json!({
         "format": "git-dist/rollout",
         "version": 1,
@@ -65,17 +65,19 @@ pub(super) fn report(report: &Report, revision: Option<(&str, &str)>) -> Value {
         "commit": revision.map(|(_, commit)| commit),
         "items": report.items.iter().map(item).collect::<Vec<_>>(),
         "pruned": pruned,
+        "in_use": in_use,
         "warnings": report.warnings.iter().chain(&report.left_out).collect::<Vec<_>>(),
     })
 }
 
 /// A version on disk.
-pub(super) fn stored(stored: &Stored, link: &Link) -> Value {
+pub(super) fn stored(stored: &Stored, link: &Link, is_in_use: bool) -> Value {
     let record = stored.record.as_ref();
     json!({
         "version": stored.name.to_string(),
         "count": stored.name.count(),
         "active": link.version() == Some(&stored.name),
+        "in_use": is_in_use,
         "state": match record {
             None => "unverified",
             Some(record) if record.is_bad() => "bad",

@@ -21,6 +21,7 @@ mod parse;
 mod printer;
 mod progress;
 mod publish;
+mod run;
 mod show;
 mod spelling;
 mod table;
@@ -91,6 +92,7 @@ fn run(cli: Cli, printer: &Printer, interrupts: &Interrupts) -> Result<u8, CliEr
         Some(Command::Schema(_)) => manual::schema(&context),
         Some(Command::Completions(arguments)) => manual::completions(&context, &arguments),
         Some(Command::Man(arguments)) => manual::man(&context, &arguments),
+        Some(Command::Run(arguments)) => run::run(&context, &arguments),
         Some(Command::Hook(arguments)) => hook::run(&context, arguments),
         Some(Command::Publish(arguments)) => publish::run(&context, &arguments),
         Some(Command::Update(arguments)) => update::run(&context, &arguments),

@@ -36,8 +36,14 @@ fn deploy_argument(matches: &clap::ArgMatches) -> Option<String> {
 /// Lets `git dist rollback tool -2` mean `--steps 2`, as git's own commands take counts.
 fn expand_steps(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut is_rollback = false;
+    let mut is_over = false;
     let expand = |argument: OsString| {
         let text = argument.to_str().unwrap_or_default();
+        // What follows is for a program that is run.
+        is_over |= text == "--";
+        if is_over {
+            return argument;
+        }
         let steps = text.strip_prefix('-').filter(|steps| steps.parse::<u32>().is_ok());
         let expanded = match steps {
             Some(steps) if is_rollback => OsString::from(format!("--steps={steps}")),

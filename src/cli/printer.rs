@@ -21,6 +21,7 @@ use crate::log_file::{Level, Log};
 /// Writes what a command has to say.
 pub(super) struct Printer {
     quiet: bool,
+    verbose: bool,
     json: bool,
     out_colored: bool,
     err_colored: bool,
@@ -65,6 +66,7 @@ impl Printer {
         };
         Self {
             quiet: global.quiet,
+            verbose: global.verbose > 0,
             json: global.json,
             out_colored: colored(std::io::stdout().is_terminal()),
             err_colored: colored(std::io::stderr().is_terminal()),
@@ -99,6 +101,11 @@ impl Printer {
     /// True if only what went wrong is to be said.
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// True if more is to be said than what changed.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
     }
 
     /// True if progress may be drawn.

@@ -9,16 +9,16 @@ use super::json;
 use super::printer::{Printer, Tone};
 use super::table::Table;
 use super::update::{as_value, freshness, in_words};
-use crate::inventory::{Installed, Look};
+use crate::inventory::{Installed, Inventory, Look};
 use crate::update::{State, Subscription};
-use crate::version::{Link, Stored, VersionName};
+use crate::version::{Link, Stored, VersionName, is_in_use};
 
 pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliError> {
     let project = context.project_if_any()?;
     let (root, mut inventory) = context.inventory(project.as_ref())?;
     let selected = inventory.select(&arguments.targets)?;
     let printer = context.printer;
-    let looks = match context.global.verbose {
+    let looks: Vec<Look> = match context.global.verbose {
         0 if !printer.is_json() => inventory.look_at_newest(&selected)?,
         _ => inventory.look(&selected)?,
     };
@@ -26,7 +26,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliErro
     let is_asked = |name: &String| arguments.targets.is_empty() || arguments.targets.contains(name);
     followed.retain(|(subscription, _)| is_asked(&subscription.name));
     if printer.is_json() {
-        let items: Vec<_> = selected.iter().zip(&looks).map(|(item, look)| to_json(item, look)).collect();
+        let mut items = Vec::new();
+        for (item, look) in selected.iter().zip(&looks) {
+            items.push(to_json(item, look, &used(&mut inventory, item, look)?));
+        }
         let followed: Vec<_> =
             followed.iter().map(|(subscription, state)| as_value(subscription, state)).collect();
         printer
@@ -49,8 +52,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &Show) -> Result<u8, CliErro
         heading.row(headline(item, look));
         heading.print(printer, "")?;
         let mut versions = Table::default();
+        let used = used(&mut inventory, item, look)?;
         for stored in look.stored.iter().rev() {
-            versions.row(version_cells(stored, &look.link, context.global.verbose > 1));
+            let mut cells = version_cells(stored, &look.link, context.global.verbose > 1);
+            cells.extend(used.contains(&stored.name).then(|| ("in use".to_owned(), Tone::Changed)));
+            versions.row(cells);
         }
         versions.print(printer, "  ")?;
     }
@@ -65,13 +71,26 @@ fn tell_freshness(printer: &Printer, followed: &[(Subscription, State)]) -> Resu
     Ok(DONE)
 }
 
-fn to_json(item: &Installed, look: &Look) -> serde_json::Value {
+/// The versions of which something runs.
+fn used(inventory: &mut Inventory, item: &Installed, look: &Look) -> Result<Vec<VersionName>, CliError> {
+    let Some(versions) = inventory.shelves.dir(&item.destination)? else { return Ok(Vec::new()) };
+    let mut used = Vec::new();
+    for stored in &look.stored {
+        if is_in_use(&versions, &stored.name)? {
+            used.push(stored.name.clone());
+        }
+    }
+    Ok(used)
+}
+
+fn to_json(item: &Installed, look: &Look, used: &[VersionName]) -> serde_json::Value {
+    let stored = |stored: &Stored| json::stored(stored, &look.link, used.contains(&stored.name));
     json!({
         "target": item.target,
         "destination": item.destination.as_str(),
         "active": look.active().map(ToString::to_string),
         "state": state(item, look),
-        "versions": look.stored.iter().map(|stored| json::stored(stored, &look.link)).collect::<Vec<_>>(),
+        "versions": look.stored.iter().map(stored).collect::<Vec<_>>(),
         "earlier": look.earlier.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }

@@ -17,6 +17,7 @@ use super::deploy::{note_changes, show_items};
 use super::error::{CliError, DONE, FAILED, NEW, USAGE};
 use super::printer::Tone;
 use crate::disk::Dir;
+use crate::launch;
 use crate::project::Project;
 use crate::root::Root;
 use crate::update::{self, Outcome, Request, State, Subscription, UpdateError};
@@ -31,11 +32,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &Update) -> Result<u8, CliEr
         return unit::print(context, arguments, kind);
     }
     if arguments.detached {
-        // The application that started it may end, and its terminal go, before this does. It fails where this leads a
-        // group of its own already.
-        let _ = rustix::process::setsid();
+        // The application that started it may end, and its terminal go, before this does.
+        let _ = launch::detach();
     }
-    let project = context.project_if_any()?;
+    // Where an application happens to stand is no project that it asks for.
+    let project = if arguments.detached { None } else { context.project_if_any()? };
     let root = context.root(project.as_ref())?;
     let subscriptions = followed(context, &root, project.as_ref(), arguments)?;
     let is_set = |value: &std::ffi::OsString| !value.is_empty() && value != "0";

@@ -175,9 +175,7 @@ fn start(command: &Command<'_>) -> Result<(Group, PipeReader), CommandError> {
             process
         }
     };
-    for variable in GIT_LOCAL {
-        process.env_remove(variable);
-    }
+    without_git(&mut process);
     let input = command.input.map(File::try_clone).transpose().map_err(failed)?;
     process
         .envs(command.environment)
@@ -189,6 +187,13 @@ fn start(command: &Command<'_>) -> Result<(Group, PipeReader), CommandError> {
     // Dropping `process` closes this side's copies of the pipe's writing end.
     let child = door::spawn(&mut process).map_err(failed)?;
     Ok((Group { child: Some(child) }, reader))
+}
+
+/// Keeps from `process` the variables by which git binds its children to one repository.
+pub fn without_git(process: &mut std::process::Command) {
+    for variable in GIT_LOCAL {
+        process.env_remove(variable);
+    }
 }
 
 fn watch(

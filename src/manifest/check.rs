@@ -40,6 +40,7 @@ pub(super) fn check(
         check.source(target)?;
         check.destination(target)?;
         check.shared(target)?;
+        check.run(target)?;
         if let Some(pipeline) = &target.pipeline {
             let owner = format!(" of target {}", quoted(name));
             check.inner.pipeline(pipeline, &["targets", name, "pipeline"], &owner)?;
@@ -206,6 +207,25 @@ impl TargetCheck<'_> {
             let plain = Pattern::escape(&target.source);
             diagnostic.hint = Some(format!("for a path of that very name, write {}", quoted(&plain)));
             return Err(diagnostic.into());
+        }
+        Ok(())
+    }
+
+    /// The program is a path inside the version; its arguments may be anything that a process can be given.
+    fn run(&self, target: &TargetSpec) -> Result<(), ManifestError> {
+        let Some((program, arguments)) = target.run.split_first() else { return Ok(()) };
+        self.path("run", program)?;
+        let name = quoted(self.name);
+        if program.starts_with('/') || tidy(program).is_empty() {
+            let message = format!(
+                "`run` of target {name} must name a program inside the version, found {}",
+                quoted(program)
+            );
+            return Err(self.error("run", program, None, message).into());
+        }
+        if let Some(argument) = arguments.iter().find(|argument| argument.contains('\0')) {
+            let message = format!("`run` of target {name} must not hold a zero byte");
+            return Err(self.error("run", argument, None, message).into());
         }
         Ok(())
     }

@@ -36,6 +36,10 @@ pub struct TargetSpec {
     #[serde(default, deserialize_with = "text_list::list")]
     #[schemars(with = "Option<TextList>")]
     pub shared: Vec<String>,
+    /// What `git dist run` starts: a program inside a version that is a folder, and its first arguments.
+    #[serde(default, deserialize_with = "text_list::list")]
+    #[schemars(with = "Option<TextList>")]
+    pub run: Vec<String>,
     /// Commands run on the staged version before anything is switched; a failure changes nothing.
     #[serde(default, deserialize_with = "text_list::list")]
     #[schemars(with = "Option<TextList>")]

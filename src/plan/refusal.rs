@@ -57,6 +57,11 @@ pub enum Refusal {
         /// The version.
         version: VersionName,
     },
+    /// Programs of the versions run.
+    InUse {
+        /// The versions.
+        versions: Vec<VersionName>,
+    },
 }
 
 impl Refusal {
@@ -95,6 +100,11 @@ impl Refusal {
                 format!("`{asked}` may be {}", names.join(" or "))
             }
             Self::Active { version } => format!("version {} is active", version.tail()),
+            Self::InUse { versions } => {
+                let names: Vec<_> = versions.iter().map(VersionName::tail).collect();
+                let (word, are) = if names.len() == 1 { ("version", "is") } else { ("versions", "are") };
+                format!("{word} {} {are} in use", names.join(" and "))
+            }
         }
     }
 
@@ -116,6 +126,9 @@ impl Refusal {
                 format!("`git dist show -v {target}` lists the versions")
             }
             Self::Active { .. } => format!("`git dist rollback {target}` first, or delete the whole target"),
+            Self::InUse { .. } => {
+                "what `git dist run` started must end first; `-f` deletes it all the same".to_owned()
+            }
         }
     }
 }

@@ -57,6 +57,7 @@ fn short(action: &Action) -> String {
             Refusal::NoSuchVersion { .. } => "refuse no such".to_owned(),
             Refusal::Ambiguous { .. } => "refuse ambiguous".to_owned(),
             Refusal::Active { .. } => "refuse active".to_owned(),
+            Refusal::InUse { .. } => "refuse in use".to_owned(),
             Refusal::Damaged { .. } => "refuse damaged".to_owned(),
         },
     }

@@ -1,8 +1,10 @@
 //! Rollback, use, reset, delete and prune: plans over what is installed, without any source.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use super::damage::refuse_all_damaged;
+use super::prune::used;
 use super::{Events, Report, Result, RolloutError, Session, Switch, admit};
 use crate::causes::chain;
 use crate::history::History;
@@ -10,6 +12,7 @@ use crate::inventory::{Installed, Inventory, Look};
 use crate::plan::{self, Action, Asked, Back, Item, Kind, Plan, Refusal};
 use crate::project::Project;
 use crate::root::Root;
+use crate::version::VersionName;
 
 /// What is asked of the selected destinations.
 #[derive(Clone, Debug)]
@@ -102,6 +105,8 @@ pub struct Chosen {
     pub plan: Plan,
     /// Refused items that stay as they are while the others go on.
     pub left: Vec<Item>,
+    /// Versions that would go and are in use.
+    pub in_use: Vec<(PathBuf, VersionName)>,
 }
 
 /// How a choice is carried out.
@@ -109,7 +114,7 @@ pub struct Chosen {
 pub struct Manner<'w> {
     /// Why, for the history and the mark of what is left.
     pub why: Option<&'w str>,
-    /// A damaged version is meant.
+    /// A damaged version is meant, or one that is in use is to be deleted.
     pub force: bool,
 }
 
@@ -148,9 +153,42 @@ pub fn plan_choice(
         warnings: Vec::new(),
     });
     let mut plan = Plan { kind: choice.kind(), items: items.collect() };
+    let in_use = keep_used(&mut plan, inventory, manner)?;
     let passes_over = selected.len() > 1 && choice.passes_over() && plan.is_change();
     let left = if passes_over { plan.take_refused() } else { Vec::new() };
-    Ok(Chosen { plan, left })
+    Ok(Chosen { plan, left, in_use })
+}
+
+/// Leaves versions that are in use out of what a prune removes, and returns them; to delete them is refused unless it
+/// is meant.
+fn keep_used(
+    plan: &mut Plan,
+    inventory: &mut Inventory,
+    manner: Manner<'_>,
+) -> Result<Vec<(PathBuf, VersionName)>> {
+    let mut kept = Vec::new();
+    let is_prune = plan.kind == Kind::Prune;
+    for item in plan.items.iter_mut().filter(|_| is_prune || !manner.force) {
+        let Action::Remove { versions, unlink } = &mut item.action else { continue };
+        let used = used(inventory.shelves.dir(&item.destination)?.as_deref(), versions);
+        if used.is_empty() {
+            continue;
+        }
+        let is_nothing = versions.is_empty() && !*unlink;
+        if !is_prune {
+            item.action = Action::Refuse(Refusal::InUse { versions: used });
+            continue;
+        }
+        let path = item.destination.path();
+        kept.extend(used.into_iter().map(|version| (path.to_owned(), version)));
+        if is_nothing {
+            item.action = match &item.from {
+                Some(version) => Action::Unchanged { version: version.clone() },
+                None => Action::Skip { reason: "what is left there is in use".to_owned() },
+            };
+        }
+    }
+    Ok(kept)
 }
 
 /// Refuses what `plan` would activate and is damaged, unless that is meant.
@@ -229,7 +267,7 @@ pub fn carry_out(
     }
     let session = Session::begin(root, choice.kind(), events)?;
     inventory.renew(session.history.clone());
-    let Chosen { mut plan, .. } = plan_choice(inventory, selected, choice, manner)?;
+    let Chosen { mut plan, in_use, .. } = plan_choice(inventory, selected, choice, manner)?;
     look_over(&mut plan, manner)?;
     let refused = plan.refused();
     if !refused.is_empty() {
@@ -238,9 +276,10 @@ pub fn carry_out(
     let about = Switch {
         why: manner.why.map(ToOwned::to_owned),
         author: project.and_then(|project| project.manifest.author.clone()),
+        insists: manner.force && choice.kind() == Kind::Delete,
         ..Switch::default()
     };
     let (project, left_out) = commands(project, &plan.items);
     let report = session.switch(project, plan.kind, plan.items, &[], &about, events)?;
-    Ok(Report { left_out, ..report })
+    Ok(Report { in_use, left_out, ..report })
 }

@@ -232,6 +232,8 @@ pub struct Report {
     pub items: Vec<Item>,
     /// Versions that were removed because they were beyond what is kept.
     pub pruned: Vec<(PathBuf, VersionName)>,
+    /// Versions that were beyond what is kept and stay, because they are in use.
+    pub in_use: Vec<(PathBuf, VersionName)>,
     /// What was found of a killed run, and done about it.
     pub recovered: Recovered,
     /// What went wrong after the rollout counted, and is left to the next run.
@@ -248,6 +250,7 @@ impl Report {
             number: None,
             items: plan.items,
             pruned: Vec::new(),
+            in_use: Vec::new(),
             recovered: Recovered::Nothing,
             warnings: Vec::new(),
             left_out: None,

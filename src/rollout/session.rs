@@ -13,7 +13,7 @@ use crate::history::{self, Change, History, Rollout};
 use crate::lock::{Holder, Lock, LockError, Patience};
 use crate::plan::{Item, Kind};
 use crate::project::Project;
-use crate::root::{Root, bump_epoch};
+use crate::root::{Deployed, Root, bump_epoch};
 use crate::signature::Signature;
 use crate::stage::{self, CompleteVersion};
 use crate::version::{Destination, DistInfo, Record};
@@ -69,6 +69,10 @@ pub struct Switch {
     pub groups: HashMap<Destination, Option<String>>,
     /// What `after` commands see besides distman.env; empty if nothing new is deployed.
     pub variables: BTreeMap<String, String>,
+    /// What the launch record says of what is deployed.
+    pub launch: Option<Deployed>,
+    /// Versions are removed though somebody uses them.
+    pub insists: bool,
 }
 
 impl Session {
@@ -236,11 +240,13 @@ impl Session {
             };
         }
         let mut work = Work::of(&items, fresh, about.version_only)?;
+        work.removals.iter_mut().for_each(|removal| removal.insists = about.insists);
         let mut report = Report {
             kind,
             number: None,
             items,
             pruned: Vec::new(),
+            in_use: Vec::new(),
             recovered: self.recovered.clone(),
             warnings: Vec::new(),
             left_out: None,
@@ -269,6 +275,7 @@ impl Session {
                 adopt: &work.adopted,
                 infos: &about.infos,
                 groups: &groups,
+                launch: about.launch.clone(),
             },
         )?;
         let items = if about.version_only { &[][..] } else { &report.items[..] };

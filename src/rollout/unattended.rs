@@ -71,6 +71,7 @@ pub fn deploy_unattended(
     }
     if !prepared.plan.is_change() {
         project.settle(events)?;
+        prepared.settle(project, &request, events)?;
         let report = prepared.nothing_to_do(project);
         return Ok(Some(Unattended { report, missing: prepared.missing }));
     }

@@ -128,7 +128,12 @@ impl Work {
                     change.to.clone_from(&change.from);
                 }
                 let destination = destination.path().to_owned();
-                self.removals.push(Removal { destination, versions: change.removed.clone(), made: None });
+                self.removals.push(Removal {
+                    destination,
+                    versions: change.removed.clone(),
+                    insists: false,
+                    made: None,
+                });
             }
         }
         self.changes.push(change);

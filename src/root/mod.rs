@@ -1,6 +1,7 @@
 //! The deployment root and its own folder, `.distman`: lock, history, journal and change stamp.
 
 mod allowed;
+mod launch;
 mod signed_only;
 
 use std::ffi::OsString;
@@ -9,6 +10,10 @@ use std::path::{Path, PathBuf};
 use crate::disk::{self, Dir, DiskError, Kind};
 
 pub use allowed::{AllowedRoots, resolved};
+pub use launch::{
+    Deployed, KeptEnvironment, LaunchChange, LaunchRecord, LaunchedManifest, LaunchedTarget, below, change,
+    read_environment,
+};
 pub use signed_only::{SignedOnly, SignedOnlyError};
 
 /// A deployment root.

@@ -10,6 +10,7 @@ mod mirror;
 mod seal;
 mod share;
 mod shared;
+mod trash;
 mod write;
 
 use std::collections::HashSet;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::disk::{self, Dir, DiskError, Filesystems, Folders, Kind};
+use crate::disk::{self, Dir, DiskError, Folders, Kind};
 use crate::source::git::tree_id;
 use crate::source::{HashKind, Listing, Mode, SourceError};
 use crate::version::{Destination, FileListing, Record, VersionName};
@@ -30,6 +31,7 @@ pub use mirror::{
 pub use seal::{Durable, Sealed, complete, make_durable, withdraw};
 pub use share::Sharing;
 pub use shared::SharedError;
+pub use trash::Trash;
 
 /// Prefix of the names of staging folders.
 pub const STAGING: &str = ".staging-";
@@ -287,55 +289,4 @@ pub struct Content {
     pub listing: Listing,
     /// Which of the contents that [`export`] is given holds the bytes.
     pub store: usize,
-}
-
-/// Versions that are being removed: each is out of sight in one rename, and only when that is durable its record and
-/// its files go. What a kill interrupts is swept by the next run.
-#[derive(Debug, Default)]
-pub struct Trash {
-    hidden: Vec<(Destination, String)>,
-    touched: Filesystems,
-}
-
-impl Trash {
-    /// Takes one version out of sight, if it is there.
-    ///
-    /// # Errors
-    /// When the folder may not be written.
-    pub fn add(&mut self, destination: &Destination, version: &VersionName) -> disk::Result<()> {
-        let versions = Dir::open(&destination.versions_folder())?;
-        let name = version.to_string();
-        if versions.stat(&name)?.is_some() {
-            let trash = trash_name(&name);
-            versions.remove_all(&trash)?;
-            versions.rename(&name, &versions, trash)?;
-        }
-        self.touched.add(&versions)?;
-        self.hidden.push((destination.clone(), name));
-        Ok(())
-    }
-
-    /// Removes what is left of them.
-    ///
-    /// # Errors
-    /// When something of it may not be removed.
-    pub fn empty(self) -> disk::Result<()> {
-        self.touched.sync()?;
-        let empty = |(destination, name): &(Destination, String)| {
-            let versions = Dir::open(&destination.versions_folder())?;
-            for file in [Record::file_name(name), FileListing::file_name(name)] {
-                match versions.remove(file) {
-                    Err(error) if !error.is_not_found() => return Err(error),
-                    _ => {}
-                }
-            }
-            versions.remove_all(trash_name(name))
-        };
-        // One that stays keeps no other.
-        self.hidden.iter().map(empty).fold(Ok(()), Result::and)
-    }
-}
-
-fn trash_name(version: &str) -> String {
-    format!("{STAGING}removed-{version}")
 }

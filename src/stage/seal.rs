@@ -48,7 +48,7 @@ pub fn withdraw(fresh: &[CompleteVersion]) {
 fn take_back<'v>(versions: impl Iterator<Item = (&'v Destination, &'v VersionName)>) {
     // The failure is the one to tell; a complete version that stays does no harm.
     let mut trash = Trash::default();
-    versions.for_each(|(destination, name)| drop(trash.add(destination, name)));
+    versions.for_each(|(destination, name)| drop(trash.add(destination, name, true)));
     let _ = trash.empty();
 }
 

@@ -103,6 +103,7 @@ pub(super) fn deploy(
         targets: targets(subscription, arrival, &arrived)?,
         consent: Consent::default(),
         trigger: Some(format!("update {}", subscription.name)),
+        subscription: Some(subscription.name.clone()),
         ..DeployRequest::default()
     };
     let done = deploy_unattended(&admitted, &request, &permissions, &|| true, events)?;

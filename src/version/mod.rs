@@ -5,6 +5,7 @@ mod compare;
 mod destination;
 mod fingerprint;
 mod info;
+mod lease;
 mod listing;
 mod look;
 mod name;
@@ -16,6 +17,7 @@ pub use destination::{
 };
 pub use fingerprint::{Fingerprint, Ingredients};
 pub use info::DistInfo;
+pub use lease::{Lease, NoLease, is_in_use};
 pub use listing::{FileListing, ListedFile, ListingError};
 pub use name::VersionName;
-pub use record::{Recipe, Record, State};
+pub use record::{Launch, Recipe, Record, State};

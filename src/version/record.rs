@@ -62,6 +62,9 @@ pub struct Record {
     /// How it was made from its source: what a repair needs.
     #[serde(default)]
     pub recipe: Recipe,
+    /// How it is started, where that does not go without saying.
+    #[serde(default, skip_serializing_if = "Launch::is_plain")]
+    pub launch: Launch,
     /// When the version was made, RFC 3339 in UTC.
     pub created_at: String,
     /// Who made it: `user@host`.
@@ -96,6 +99,23 @@ pub struct Recipe {
     /// It came from a working tree: git does not have it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub uncommitted: bool,
+}
+
+/// How `git dist run` starts a version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// The program inside the version and its first arguments, as dist.json says; empty if it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub run: Vec<String>,
+    /// Name of the environment that was deployed with it: the id that git would give to the file that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+}
+
+impl Launch {
+    fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Whether a version may be activated without being asked for.

@@ -39,6 +39,7 @@ const ROOMS: &[&str] = &[
     "cache",
     "publish",
     "update",
+    "launch",
     "hook",
     "doctor",
     "cli",
@@ -52,7 +53,7 @@ const DOORS: &[(&str, &str)] = &[
     (r"\be?print(ln)?!", "cli/printer.rs"),
     // What changes something outside of the process, so that tests can make it fail.
     (r"\b(OpenOptions|File::(create|options)|tempfile::)", "door.rs"),
-    (r"\.(output|spawn)\(\)|\bkill_process\b", "door.rs"),
+    (r"\.(output|spawn|exec)\(\)|\bkill_process\b", "door.rs"),
     (r"\bfs::(copy|create_dir|hard_link|remove_|rename|set_permissions|soft_link|write)", "disk/"),
     (
         r"\bfs::(f?chmod|f(data)?sync|linkat|mkdir|mknod|openat?\(.*CREATE|sync|symlink(at)?\(|unlink|utimens)",

@@ -29,6 +29,7 @@ mod manual;
 mod moved;
 mod power;
 mod remote;
+mod run;
 mod sandbox;
 mod signed;
 mod support;

@@ -20,6 +20,7 @@ fn a_deploy_is_the_same_text_on_every_machine() {
     755 dir .distman
     644 file .distman/epoch
     644 file .distman/history.jsonl
+    644 file .distman/launch.json
     644 file .distman/lock
     755 dir bin
     644 file bin/.tool.dist

@@ -84,7 +84,7 @@ fn the_schema_documents_every_key_and_the_real_defaults() {
         assert!(rules["description"].is_string() || key == "version", "{key}: {rules}");
         seen += 1;
     }
-    assert_eq!(seen, 31);
+    assert_eq!(seen, 32);
 
     let options = &schema["$defs"]["Options"]["properties"];
     let defaults: serde_json::Map<String, Value> = options

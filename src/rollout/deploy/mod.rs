@@ -1,6 +1,7 @@
 //! A deploy: what a project wants, against what is on disk, made into versions.
 
 mod gather;
+mod launch;
 mod make;
 mod planner;
 mod provenance;
@@ -43,6 +44,8 @@ pub struct DeployRequest {
     pub unattended: bool,
     /// What started it, if it was no person.
     pub trigger: Option<String>,
+    /// What keeps the targets up to date, if something does.
+    pub subscription: Option<String>,
     /// Why, in the words of `-m`.
     pub why: Option<String>,
 }
@@ -226,6 +229,7 @@ impl Prepared {
         let complete = self
             .make(&mut session, project, snapshot, request, events)
             .map_err(|error| error.or_interrupted(events))?;
+        let launch = self.launch(project, request);
         let set_aside = self.plan.take_refused();
         let about = Switch {
             trigger: request.trigger.clone(),
@@ -249,6 +253,8 @@ impl Prepared {
             infos: BTreeMap::new(),
             version_only: request.consent.version_only,
             variables: self.provenance.variables(),
+            launch,
+            insists: false,
         };
         let items = self.plan.items;
         let mut report = session.switch(Some(project), Kind::Deploy, items, &complete, &about, events)?;

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::Wanted;
+use super::launch::kept;
 use crate::lock::Holder;
 use crate::project::{Base, Project};
 use crate::rollout::Result;
+use crate::root::KeptEnvironment;
 use crate::signature::Signature;
-use crate::version::{Recipe, Record, State, VersionName};
+use crate::version::{Launch, Recipe, Record, State, VersionName};
 
 /// Where a deployment came from.
 #[derive(Clone, Debug)]
@@ -29,12 +31,19 @@ pub(super) struct Provenance {
     branch: Option<String>,
     /// The signature that was asked for and found.
     pub(super) signature: Option<Signature>,
+    /// The environment files, as they are kept.
+    pub(super) environment: Option<KeptEnvironment>,
+    /// What dist.json says that is started, for each target.
+    runs: BTreeMap<String, Vec<String>>,
 }
 
 impl Provenance {
     pub(super) fn of(project: &Project) -> Result<Self> {
         let origin = project.origin();
         let count = project.count()?;
+        let environment = kept(project);
+        let targets = project.manifest.targets.iter().filter(|(_, spec)| !spec.run.is_empty());
+        let runs = targets.map(|(name, spec)| (name.clone(), spec.run.clone())).collect();
         Ok(match &project.base {
             Base::Git { revision, .. } => Self {
                 origin,
@@ -46,6 +55,8 @@ impl Provenance {
                 subject: revision.subject.clone(),
                 branch: revision.branch.clone(),
                 signature: None,
+                environment,
+                runs,
             },
             Base::Folder(_) => Self {
                 origin,
@@ -57,6 +68,8 @@ impl Provenance {
                 subject: String::new(),
                 branch: None,
                 signature: None,
+                environment,
+                runs,
             },
         })
     }
@@ -74,6 +87,14 @@ impl Provenance {
             ("GIT_DIST_VERSION", self.version()),
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// How versions of `target` are started.
+    pub(super) fn launch(&self, target: &str) -> Launch {
+        Launch {
+            run: self.runs.get(target).cloned().unwrap_or_default(),
+            environment: self.environment.as_ref().map(|environment| environment.name.clone()),
+        }
     }
 
     /// The record of a version that is about to be staged, but for what staging finds out.
@@ -117,6 +138,7 @@ impl Provenance {
                 pipeline: ingredients.pipeline.is_some(),
                 uncommitted: wanted.is_uncommitted,
             },
+            launch: self.launch(&wanted.item.target),
             // Versions of one commit are ordered by it.
             created_at: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
             created_by: format!("{}@{}", me.user, me.host),

@@ -56,6 +56,7 @@ fn head_is_deployed_and_not_the_working_tree() {
     755 dir .distman
     644 file .distman/epoch
     644 file .distman/history.jsonl
+    644 file .distman/launch.json
     644 file .distman/lock
     644 file .lib.dist
     link lib -> versions/lib.1.bc65083

@@ -16,7 +16,7 @@ fn the_readme_shows_what_happens() {
 
 #[test]
 fn the_pages_show_what_happens() {
-    for page in ["cache", "environment", "json", "migration", "on-disk", "recovery"] {
+    for page in ["cache", "environment", "json", "migration", "on-disk", "recovery", "run"] {
         check(&format!("docs/{page}.md"));
     }
 }
