@@ -153,10 +153,11 @@ impl Store {
         from: Option<&str>,
         watch: Watch<'_>,
     ) -> Result<()> {
+        let file = super::repository::absolute(file);
         let without = from.map(|from| format!("^{from}"));
         let arguments = ["bundle", "create", "--quiet"].iter().map(OsString::from);
         let arguments: Vec<OsString> = arguments
-            .chain([file.as_os_str().to_owned(), OsString::from(reference)])
+            .chain([file.into_os_string(), OsString::from(reference)])
             .chain(without.map(OsString::from))
             .collect();
         self.run_in(&self.path, "write a bundle", &arguments, None, watch)?;
@@ -168,7 +169,9 @@ impl Store {
     /// # Errors
     /// [`GitError::Bundle`] where it is something else, others when git does not take it.
     pub fn read_bundle(&self, file: &Path, reference: &str, commit: &str, watch: Watch<'_>) -> Result<()> {
-        let bundle = |problem| GitError::Bundle { path: file.to_owned(), problem };
+        // git runs in the store.
+        let file = &super::repository::absolute(file);
+        let bundle = |problem| GitError::Bundle { path: file.clone(), problem };
         let found = references(file)?.ok_or_else(|| bundle("is none"))?;
         if found != [reference] {
             return Err(bundle("holds other references than the release"));
