@@ -82,6 +82,10 @@ impl ChannelError {
     /// The next step, if there is one.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            // What is said of commits and tags is of no use here.
+            Self::Signature(SignatureError::Missing { .. }) => {
+                "whoever publishes signs with `git dist publish`; nothing else belongs there".to_owned()
+            }
             Self::Signature(source) => return source.hint(),
             Self::Format { .. } => "install a newer git dist".to_owned(),
             Self::Expired { channel, .. } => format!(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Pace, Result, STORE, State, Subscription, channel, remote_git};
+use super::{Pace, Result, STORE, Subscription, channel, remote_git};
 use crate::channel::Manifest;
 use crate::disk::Dir;
 use crate::remote::Remote;
@@ -46,9 +46,9 @@ pub(super) enum Way {
 
 impl Arrival {
     /// Fetches it into the subscription's store. Returns the number of bytes that came, as far as that is known.
-    pub(super) fn fetch(&self, folder: &Dir, state: &mut State, pace: Pace<'_>) -> Result<u64> {
+    pub(super) fn fetch(&self, folder: &Dir, pace: Pace<'_>) -> Result<u64> {
         match &self.way {
-            Way::Channel { remote, manifest } => channel::fetch(remote, manifest, folder, state, pace),
+            Way::Channel { remote, manifest } => channel::fetch(remote, manifest, folder, pace),
             Way::Git { url, reference } => {
                 let store = store(folder, None, url, pace)?;
                 remote_git::fetch(&store, url, reference, &self.commit, pace)?;

@@ -35,6 +35,12 @@ pub(super) fn ask(address: &Address, asked: Asked<'_>, state: &mut State) -> Res
         asked.folder.replace_file(MANIFEST, &bytes)?;
         state.tag = tag.map(|tag| (shown.clone(), tag));
         state.expires = Some(manifest.expires);
+        // From here on nothing older counts, also if this cannot be fetched.
+        let seen = Some(Seen::after(&manifest, state.seen.as_ref()));
+        if state.seen != seen {
+            state.seen = seen;
+            state.write(asked.folder)?;
+        }
     }
     Ok(arrival(remote, manifest, signature))
 }
@@ -50,14 +56,8 @@ fn arrival(remote: Remote, manifest: Manifest, signature: Signature) -> Arrival 
     }
 }
 
-/// Fetches the bundles that lead to the release of `manifest`, and notes what was seen. Returns the number of bytes.
-pub(super) fn fetch(
-    remote: &Remote,
-    manifest: &Manifest,
-    folder: &Dir,
-    state: &mut State,
-    pace: Pace<'_>,
-) -> Result<u64> {
+/// Fetches the bundles that lead to the release of `manifest`. Returns the number of bytes.
+pub(super) fn fetch(remote: &Remote, manifest: &Manifest, folder: &Dir, pace: Pace<'_>) -> Result<u64> {
     let store = store(folder, Some(manifest.hash_kind()), &remote.address().to_string(), pace)?;
     let repository = store.repository()?;
     let watch = Watch { limit: pace.left(None), interrupted: pace.interrupted };
@@ -80,7 +80,6 @@ pub(super) fn fetch(
         let problem = "its release has another tree".to_owned();
         return Err(ChannelError::Malformed { problem }.into());
     }
-    state.seen = Some(Seen::after(manifest, state.seen.as_ref()));
     store.tidy(MOST_PACKS, watch)?;
     Ok(bytes)
 }

@@ -215,7 +215,7 @@ impl Run<'_> {
         if self.request.check {
             return Ok(Outcome::Available { release });
         }
-        let bytes = arrival.fetch(self.folder, state, self.pace)?;
+        let bytes = arrival.fetch(self.folder, self.pace)?;
         if bytes > 0 {
             self.tell(EventKind::Fetch, |event| {
                 event.upstream = Some(arrival.upstream.clone());
@@ -223,8 +223,6 @@ impl Run<'_> {
                 event.bytes = bytes;
             });
         }
-        // What was seen counts from here on, whatever becomes of it.
-        state.write(self.folder)?;
         match deploy::deploy(
             self.root,
             self.folder,
@@ -312,7 +310,7 @@ impl Run<'_> {
                 }
                 let kind = match error {
                     UpdateError::Bad { .. } => EventKind::Bad,
-                    UpdateError::Unreachable { .. } => EventKind::Unreachable,
+                    error if error.is_unreachable() => EventKind::Unreachable,
                     error if error.is_refusal() => EventKind::Refused,
                     _ => EventKind::Failed,
                 };
