@@ -18,6 +18,7 @@ mod export;
 mod faults;
 mod filesystems;
 mod fire;
+mod fleet;
 mod fuzz;
 mod hook;
 mod hostile;

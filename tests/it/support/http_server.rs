@@ -11,7 +11,8 @@
 //! ```
 //!
 //! It answers `GET`, `HEAD`, `PUT` and `DELETE` with an `ETag`, heeds `If-None-Match`, `If-Match`, `If-Range` and
-//! `Range`, and ends the connection after each answer. With `AWS_ENDPOINT_URL` of its URL it passes for S3 (signatures
+//! `Range`, and ends the connection after each answer. `/~NAME/place` is `/place` as the client NAME is shown it: what is
+//! put there is for that client alone, and what goes wrong there goes wrong for nobody else. With `AWS_ENDPOINT_URL` of its URL it passes for S3 (signatures
 //! are not checked, and there are no listings).
 
 use std::collections::BTreeMap;
@@ -139,6 +140,13 @@ impl HttpServer {
     /// From now on does what it should.
     pub(crate) fn behave(&self) {
         self.shared.state().misbehaviours.clear();
+    }
+
+    /// From now on does what it should where a path begins with `prefix`, and keeps nothing there.
+    pub(crate) fn restore(&self, prefix: &str) {
+        let mut state = self.shared.state();
+        state.misbehaviours.retain(|(path, _)| !path.starts_with(prefix));
+        state.objects.retain(|path, _| !path.starts_with(prefix));
     }
 
     /// From now on only answers requests with this value of `Authorization`.
@@ -287,6 +295,12 @@ impl State {
         wrongs
     }
 
+    /// Where something is kept that is asked for as `path`.
+    fn place<'p>(&self, path: &'p str) -> &'p str {
+        let common = path.strip_prefix("/~").and_then(|rest| Some(&rest[rest.find('/')?..]));
+        common.filter(|_| !self.objects.contains_key(path)).unwrap_or(path)
+    }
+
     fn answer(&mut self, request: &HttpRequest, content: Vec<u8>, wrongs: &[Misbehaviour]) -> Answer {
         for wrong in wrongs {
             match wrong {
@@ -300,7 +314,7 @@ impl State {
             return Answer::of(401, b"").with("WWW-Authenticate", "Basic");
         }
         let is_wrong = |is: fn(&Misbehaviour) -> bool| wrongs.iter().any(is);
-        let path = request.path.split('?').next().unwrap_or_default();
+        let path = self.place(request.path.split('?').next().unwrap_or_default());
         let there = self.objects.get(path);
         let tag = there.map(|bytes| tag(bytes));
         let named = |name| {

@@ -10,7 +10,7 @@ use regex::Regex;
 /// A command that ran to its end. Its texts are filtered, so that they are the same on every machine.
 pub(crate) struct Run {
     command: String,
-    code: Option<i32>,
+    pub(crate) code: Option<i32>,
     raw_stdout: String,
     stdout: String,
     stderr: String,
