@@ -190,26 +190,33 @@ fn every_dependency_is_described_with_its_licence() {
     }
 }
 
-/// The page of promises names tests: modules below `tests/it`, and functions in them.
+/// The pages of promises and threats name tests: modules below `tests/it`, and functions in them.
 #[test]
 fn tests_that_show_what_is_promised_are_there() {
     let name = Regex::new(r"`([a-z_]+(?:::[a-z_0-9]+)+)`|`([a-z]+)`").unwrap();
-    let page = read("docs/promises.md");
     let shown_by = Regex::new(r"(?s)- Shown by: (.*?)\n(?:- |\n)").unwrap();
-    let mut missing = Vec::new();
-    let mut found = 0;
-    for shown in shown_by.captures_iter(&page) {
-        for captures in name.captures_iter(&shown[1]) {
-            let name = captures.get(1).or(captures.get(2)).unwrap().as_str();
-            found += 1;
-            if !is_test(name) {
-                missing.push(name.to_owned());
+    for (page, begins) in
+        [("docs/promises.md", "\n- Rests on:"), ("docs/security.md", "\n- Stands against it:")]
+    {
+        let text = read(page);
+        let mut missing = Vec::new();
+        let mut found = 0;
+        for shown in shown_by.captures_iter(&text) {
+            for captures in name.captures_iter(&shown[1]) {
+                let name = captures.get(1).or(captures.get(2)).unwrap().as_str();
+                found += 1;
+                if !is_test(name) {
+                    missing.push(name.to_owned());
+                }
             }
         }
+        assert!(missing.is_empty(), "{page} names tests that are not there: {missing:?}");
+        let promises = text.matches(begins).count();
+        assert!(
+            0 < promises && promises <= text.matches("\n- Shown by:").count() && promises < found,
+            "{page}: promises without tests"
+        );
     }
-    assert!(missing.is_empty(), "docs/promises.md names tests that are not there: {missing:?}");
-    let promises = page.matches("\n- Rests on:").count();
-    assert!(promises <= page.matches("\n- Shown by:").count() && promises < found, "promises without tests");
 }
 
 /// True if `name` is a module of the integration tests, or a test in one.

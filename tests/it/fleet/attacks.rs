@@ -311,3 +311,25 @@ fn a_key_is_exchanged_while_both_sign() {
     desk.sandbox.run(&mut again).success();
     assert_eq!(stage.running().files, files_of("three", true));
 }
+
+#[test]
+fn who_publishes_reaches_no_further_than_was_allowed() {
+    let Some(desk) = Desk::new() else { return };
+    let (server, repo) = (HttpServer::start(), desk.repo("project"));
+    let address = format!("{}/place", server.url());
+    publish(&desk, &repo, &address, "publisher", "stable", "one", true);
+    let machine = Machine::new(&desk, &server, "one");
+    let mut install = machine.command(&[], &["install", &machine.address(), "--name", "app", "--key"]);
+    desk.sandbox.run(install.arg(desk.public("publisher"))).code(1).says("`verify`");
+    assert!(machine.running().is_none());
+    machine.install().success();
+    // Where things go is for the machine to say, as far as its root.
+    let outside = desk.sandbox.path().join("outside");
+    let destination = outside.to_str().unwrap();
+    repo.manifest(&format!(r#""app": {{ "source": "app", "destination": "{destination}" }}"#));
+    publish(&desk, &repo, &address, "publisher", "stable", "two", true);
+    machine.update().code(1);
+    assert!(!outside.exists());
+    assert_eq!(machine.running().unwrap().files, files_of("one", true));
+    assert_eq!(machine.events().pop().unwrap().0, "refused");
+}
