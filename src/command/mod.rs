@@ -70,6 +70,8 @@ pub struct Command<'a> {
     pub directory: &'a Path,
     /// Variables over those of the process environment.
     pub environment: &'a BTreeMap<String, String>,
+    /// Variables of the process environment that it does not get.
+    pub without: &'a [OsString],
     /// What it reads; nothing by default.
     pub input: Option<&'a File>,
     /// When it is stopped; `None` = never.
@@ -112,6 +114,11 @@ impl TimeLimit {
     /// The whole length of time.
     pub fn limit(&self) -> Duration {
         self.limit
+    }
+
+    /// When the time has passed.
+    pub fn end(&self) -> Option<Instant> {
+        self.started.checked_add(self.limit)
     }
 
     /// True once the time has passed.
@@ -176,6 +183,9 @@ fn start(command: &Command<'_>) -> Result<(Group, PipeReader), CommandError> {
         }
     };
     without_git(&mut process);
+    for variable in command.without {
+        process.env_remove(variable);
+    }
     let input = command.input.map(File::try_clone).transpose().map_err(failed)?;
     process
         .envs(command.environment)

@@ -70,6 +70,39 @@ impl Remote {
         }
     }
 
+    /// Fetches the object at `path`, which may have `most` bytes, to the file `name` in `into`, and returns its SHA-256
+    /// (hexadecimal): for objects of which nobody said what they hold.
+    ///
+    /// # Errors
+    /// When it is not there, is larger, or the place cannot be reached. The file `name` is then as it was.
+    pub fn fetch(&self, path: &str, most: u64, into: &Dir, name: &str) -> Result<String> {
+        let path = ObjectPath::new(path)?;
+        let at = || self.shown(path.as_str());
+        let get = Get { most, unless: None, start: 0, only: None, is_tagged: false };
+        let Answer::Body(mut body) = self.store.get(path, &get)? else {
+            return Err(RemoteError::Answer { at: at(), status: 304, code: None });
+        };
+        let (temporary, mut file) = into.create_temporary(Path::new(name), 0o644)?;
+        let mut receive = || {
+            let (mut hasher, mut there) = (Sha256::new(), 0);
+            while let Some(chunk) = body.chunks.next()? {
+                there += chunk.len() as u64;
+                if there > most {
+                    return Err(RemoteError::TooLarge { at: at(), most });
+                }
+                file.write(chunk)?;
+                hasher.update(chunk);
+            }
+            if let Some(size) = body.size.filter(|size| *size != there) {
+                let why = format!("{there} of {size} bytes came");
+                return Err(RemoteError::Cut { at: at(), why });
+            }
+            into.rename(&temporary, into, name)?;
+            Ok(hex(&hasher.finalize()))
+        };
+        receive().inspect_err(|_| into.discard(&temporary))
+    }
+
     fn wait_for(&self, part: &LogFile, into: &Dir, name: &str) -> Result<()> {
         let until = self.limits.total.unwrap_or_else(|| Instant::now() + self.limits.stall);
         while !part.try_lock()? {

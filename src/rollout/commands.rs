@@ -120,6 +120,7 @@ impl Checks<'_> {
             program: Program::Shell(&filled),
             directory,
             environment: &variables,
+            without: &[],
             input: None,
             time_limit: None,
             background,

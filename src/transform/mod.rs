@@ -201,6 +201,7 @@ impl StepRun<'_> {
             program,
             directory,
             environment,
+            without: &[],
             input: None,
             time_limit: self.watch.time_limit,
             background: Background::Stop,

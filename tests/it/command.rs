@@ -28,6 +28,7 @@ fn shell_with(
         program: Program::Shell(&filled),
         directory: folder.path(),
         environment: &BTreeMap::from([("GREETING".to_owned(), "hello".to_owned())]),
+        without: &[],
         input: None,
         time_limit: limit.map(TimeLimit::start),
         background,
@@ -94,6 +95,7 @@ fn a_missing_program_is_told_from_a_missing_folder() {
             program: Program::Path(program, &[]),
             directory,
             environment: &BTreeMap::new(),
+            without: &[],
             input: None,
             time_limit: None,
             background: Background::Stop,
@@ -247,4 +249,32 @@ fn print_with(shell: &str, template: &str, value: &OsStr, folder: &Path) -> Vec<
     let output = process.args(arguments).envs(filled.environment()).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{shell}: {template}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
+}
+
+#[test]
+fn it_does_not_get_what_it_is_not_to_get() {
+    // Whatever this process has: `PATH` is always there.
+    let run_without = |without: &[std::ffi::OsString]| {
+        run(
+            &Command {
+                program: Program::Path("/usr/bin/env", &[]),
+                directory: "/".as_ref(),
+                environment: &BTreeMap::from([("GREETING".to_owned(), "hello".to_owned())]),
+                without,
+                input: None,
+                time_limit: None,
+                background: Background::Stop,
+            },
+            &never,
+        )
+    };
+    let has = |without: &[std::ffi::OsString], name: &str| {
+        let printed = run_without(without).unwrap();
+        String::from_utf8_lossy(printed.bytes()).lines().any(|line| line.starts_with(&format!("{name}=")))
+    };
+    assert!(has(&[], "PATH"));
+    let without = ["PATH".into(), "GREETING".into()];
+    assert!(!has(&without, "PATH"));
+    // What is given counts.
+    assert!(has(&without, "GREETING"));
 }

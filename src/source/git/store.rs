@@ -293,6 +293,7 @@ impl Store {
             program: Program::Path("git", &arguments),
             directory,
             environment,
+            without: &[],
             input,
             time_limit: watch.limit,
             background: Background::Stop,
