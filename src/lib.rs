@@ -26,6 +26,7 @@ mod parallel;
 pub mod plan;
 pub mod project;
 pub mod publish;
+pub mod python;
 pub mod remote;
 pub mod rollout;
 pub mod root;

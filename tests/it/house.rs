@@ -22,6 +22,7 @@ const ROOMS: &[&str] = &[
     "source",
     "signature",
     "channel",
+    "python",
     "log_file",
     "version",
     "root",

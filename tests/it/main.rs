@@ -29,6 +29,7 @@ mod log_file;
 mod manual;
 mod moved;
 mod power;
+mod python;
 mod remote;
 mod run;
 mod sandbox;

@@ -3,7 +3,7 @@
 mod conditions;
 mod downloads;
 mod folder;
-mod s3;
+pub(crate) mod s3;
 mod web;
 
 use std::path::Path;

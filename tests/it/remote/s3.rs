@@ -9,7 +9,7 @@ use super::{PATIENT, dir, sha256, text};
 use crate::support::{HttpServer, Misbehaviour};
 
 /// A server of S3 that checks signatures: moto, where `GIT_DIST_TEST_MOTO` names the folder of its programs.
-pub(super) struct Moto {
+pub(crate) struct Moto {
     server: Child,
     url: String,
     key: (String, String),
@@ -43,7 +43,7 @@ sys.stdin.read()
 
 impl Moto {
     /// Starts one; `None` where it is not installed.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let Some(folder) = std::env::var_os("GIT_DIST_TEST_MOTO") else {
             // Not `skipped`: .ci/run says itself where it cannot be installed.
             eprintln!("SKIPPED: GIT_DIST_TEST_MOTO names no folder with moto in it");
@@ -59,8 +59,18 @@ impl Moto {
         Some(Self { server, url: url.to_owned(), key: (id.to_owned(), secret.to_owned()) })
     }
 
+    /// The variables with which it is used.
+    pub(crate) fn settings(&self) -> [(&'static str, &str); 4] {
+        [
+            ("AWS_ENDPOINT_URL", &self.url),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", &self.key.0),
+            ("AWS_SECRET_ACCESS_KEY", &self.key.1),
+        ]
+    }
+
     /// The place at `address` there.
-    pub(super) fn open(&self, address: &str) -> Remote {
+    pub(crate) fn open(&self, address: &str) -> Remote {
         open(
             &self.url,
             address,

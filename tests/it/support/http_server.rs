@@ -360,6 +360,11 @@ impl State {
                 };
                 let has_tag = !is_wrong(|it| matches!(it, Misbehaviour::NoTag));
                 let tagged = |answer: Answer| if has_tag { answer.with("ETag", &shown) } else { answer };
+                // A page, as an index of Python packages has them.
+                let is_page = path.ends_with('/');
+                let tagged = |answer: Answer| {
+                    if is_page { tagged(answer).with("Content-Type", "text/html") } else { tagged(answer) }
+                };
                 if request.header("if-none-match") == Some(&shown) {
                     return tagged(Answer::of(304, b""));
                 }
