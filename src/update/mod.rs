@@ -15,6 +15,7 @@ mod state;
 mod subscription;
 mod upstream;
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -203,26 +204,11 @@ impl Run<'_> {
         if self.request.offline {
             return Ok(Outcome::Offline);
         }
-        let arrival = self.ask(state, &signers)?;
+        let (arrival, bytes) = match self.obtain(state, &signers)? {
+            ControlFlow::Continue(obtained) => obtained,
+            ControlFlow::Break(outcome) => return Ok(outcome),
+        };
         let release = arrival.release.clone();
-        if state.deployed.as_ref() == Some(&arrival.commit) && !self.request.force {
-            state.release = Some(release.clone());
-            return Ok(Outcome::Current { release });
-        }
-        if let Some(why) = state.bad.get(&arrival.commit).filter(|_| !self.request.force) {
-            return Ok(Outcome::KnownBad { release, why: why.clone() });
-        }
-        if self.request.check {
-            return Ok(Outcome::Available { release });
-        }
-        let bytes = arrival.fetch(self.folder, self.pace)?;
-        if bytes > 0 {
-            self.tell(EventKind::Fetch, |event| {
-                event.upstream = Some(arrival.upstream.clone());
-                event.release = Some(release.clone());
-                event.bytes = bytes;
-            });
-        }
         match deploy::deploy(
             self.root,
             self.folder,
@@ -246,21 +232,13 @@ impl Run<'_> {
         }
     }
 
-    /// Asks one upstream after the other what there is.
-    fn ask(&self, state: &mut State, signers: &Signers) -> Result<Arrival> {
+    /// Asks one upstream after the other what there is, and fetches it: those that answer may be away when it comes to
+    /// that. Breaks off where there is nothing to deploy.
+    fn obtain(&self, state: &mut State, signers: &Signers) -> Result<ControlFlow<Outcome, (Arrival, u64)>> {
         let mut away = Vec::new();
         for address in &self.subscription.from {
             let shown = without_credentials(address).into_owned();
-            let upstream = Upstream::parse(address)?;
-            let asked = Asked {
-                subscription: self.subscription,
-                folder: self.folder,
-                signers,
-                check: self.request.check,
-                pace: self.pace,
-            };
-            match upstream.ask(asked, state) {
-                Ok(arrival) => return Ok(arrival),
+            match self.obtain_from(&Upstream::parse(address)?, state, signers) {
                 Err(error) if error.is_unreachable() => {
                     let why = crate::causes::chain(&error);
                     self.tell(EventKind::Unreachable, |event| {
@@ -269,10 +247,46 @@ impl Run<'_> {
                     });
                     away.push((shown, error));
                 }
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
         Err(UpdateError::Unreachable { away })
+    }
+
+    fn obtain_from(
+        &self,
+        upstream: &Upstream,
+        state: &mut State,
+        signers: &Signers,
+    ) -> Result<ControlFlow<Outcome, (Arrival, u64)>> {
+        let asked = Asked {
+            subscription: self.subscription,
+            folder: self.folder,
+            signers,
+            check: self.request.check,
+            pace: self.pace,
+        };
+        let arrival = upstream.ask(asked, state)?;
+        let release = arrival.release.clone();
+        if state.deployed.as_ref() == Some(&arrival.commit) && !self.request.force {
+            state.release = Some(release.clone());
+            return Ok(ControlFlow::Break(Outcome::Current { release }));
+        }
+        if let Some(why) = state.bad.get(&arrival.commit).filter(|_| !self.request.force) {
+            return Ok(ControlFlow::Break(Outcome::KnownBad { release, why: why.clone() }));
+        }
+        if self.request.check {
+            return Ok(ControlFlow::Break(Outcome::Available { release }));
+        }
+        let bytes = arrival.fetch(self.folder, self.pace)?;
+        if bytes > 0 {
+            self.tell(EventKind::Fetch, |event| {
+                event.upstream = Some(arrival.upstream.clone());
+                event.release = Some(release);
+                event.bytes = bytes;
+            });
+        }
+        Ok(ControlFlow::Continue((arrival, bytes)))
     }
 
     /// Writes down what came of it.

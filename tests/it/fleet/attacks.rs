@@ -259,18 +259,24 @@ fn a_mirror_can_only_withhold() {
     stage.server.misbehave(&mirror.prefix, Misbehaviour::Status(503, "no"));
     install("app").success();
     assert_eq!(honest.running().unwrap().files, files_of("two", true));
-    // One that lies is not: somebody has to look at it.
+    // So is one that is away when it comes to fetching.
     stage.publish("three");
+    stage.server.restore(&mirror.prefix);
+    stage.server.misbehave(&format!("{}place/bundles", mirror.prefix), Misbehaviour::Cut(10));
+    honest.update().success();
+    assert_eq!(honest.running().unwrap().files, files_of("three", true));
+    // One that lies is not: somebody has to look at it.
+    stage.publish("four");
     stage.server.restore(&mirror.prefix);
     stage.server.put(&format!("{}place/channels/stable", mirror.prefix), &stage.evil());
     honest.update().code(1).says("does not list");
     // One that lags behind keeps what is there.
     stage.server.put(&format!("{}place/channels/stable", mirror.prefix), &stage.first);
-    honest.update().code(1).says("older than release 2");
-    assert_eq!(honest.running().unwrap().files, files_of("two", true));
+    honest.update().code(1).says("older than release 3");
+    assert_eq!(honest.running().unwrap().files, files_of("three", true));
     stage.server.restore(&mirror.prefix);
     honest.update().success();
-    assert_eq!(honest.running().unwrap().files, files_of("three", true));
+    assert_eq!(honest.running().unwrap().files, files_of("four", true));
 }
 
 #[test]
