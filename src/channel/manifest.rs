@@ -160,7 +160,7 @@ pub fn is_name(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len())
         && text.bytes().all(is_part)
         && !text.starts_with(['.', '-'])
-        && !text.ends_with(".lock")
+        && text.strip_suffix(".lock").is_none()
 }
 
 /// RFC 3339 in UTC, to the second.

@@ -9,10 +9,7 @@ use super::{BundleInfo, ChannelError, Manifest};
 ///
 /// # Errors
 /// [`ChannelError::NoRoute`] where the manifest lists none that do.
-pub fn route<'m>(
-    manifest: &'m Manifest,
-    has: impl Fn(&str) -> bool,
-) -> Result<Vec<&'m BundleInfo>, ChannelError> {
+pub fn route(manifest: &Manifest, has: impl Fn(&str) -> bool) -> Result<Vec<&BundleInfo>, ChannelError> {
     if has(&manifest.release.commit) {
         return Ok(Vec::new());
     }

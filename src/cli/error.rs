@@ -8,8 +8,10 @@ use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::plan::Action;
 use crate::project::ProjectError;
+use crate::publish::PublishError;
 use crate::rollout::RolloutError;
 use crate::stage::StageError;
+use crate::update::UpdateError;
 
 /// Done, or nothing to do.
 pub(super) const DONE: u8 = 0;
@@ -40,9 +42,9 @@ pub(super) enum CliError {
     #[error(transparent)]
     Cache(CacheError),
     #[error(transparent)]
-    Publish(#[from] crate::publish::PublishError),
+    Publish(#[from] PublishError),
     #[error(transparent)]
-    Update(#[from] crate::update::UpdateError),
+    Update(#[from] UpdateError),
     #[error(transparent)]
     Launch(#[from] crate::launch::LaunchError),
     #[error("the environment cannot be used")]
@@ -96,12 +98,11 @@ impl CliError {
             Self::Inventory(source) => source.hint(),
             Self::Hook(source) => source.hint(),
             Self::Cache(source) => source.hint(),
-            Self::Publish(crate::publish::PublishError::Rollout(source)) => rollout_hint(source),
-            Self::Publish(source) => source.hint(),
             Self::Update(source) => update_hint(source),
             Self::Launch(source) => source.hint(),
             Self::Environment(source) => source.hint(),
-            Self::Rollout(source) => rollout_hint(source),
+            Self::Rollout(source) | Self::Publish(PublishError::Rollout(source)) => rollout_hint(source),
+            Self::Publish(source) => source.hint(),
             Self::Told { hint, .. } => hint.clone(),
             Self::Directory { .. } | Self::Output(_) => None,
         }
@@ -168,8 +169,7 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
     }
 }
 
-fn update_hint(error: &crate::update::UpdateError) -> Option<String> {
-    use crate::update::UpdateError;
+fn update_hint(error: &UpdateError) -> Option<String> {
     match error {
         UpdateError::Rollout(RolloutError::Commands { .. }) => {
             Some("`git dist install --replace --allow-commands` lets it run them".to_owned())

@@ -102,9 +102,9 @@ fn subscription(arguments: &Install, name: &str) -> Result<Subscription, CliErro
         Upstream::parse(mirror)?;
     }
     // A relative path is relative to where the user stands, not to where an update will run.
-    let address = |text: &String| match text.starts_with("./") || text.starts_with("../") {
-        true => absolute(&text.into()).display().to_string(),
-        false => text.clone(),
+    let address = |text: &String| {
+        let is_relative = text.starts_with("./") || text.starts_with("../");
+        if is_relative { absolute(&text.into()).display().to_string() } else { text.clone() }
     };
     Ok(Subscription {
         format: 1,

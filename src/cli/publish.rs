@@ -18,11 +18,11 @@ use crate::publish::{self, Channel, PublishError, Published, Request};
 use crate::remote::{Address, Limits, Remote, RemoteError};
 use crate::rollout::admit;
 use crate::signature::{Signers, SigningKey, TrustedKeys};
-use crate::source::git::Setting;
+use crate::source::git::{Repository, Setting};
 
 /// How long a place may take to answer, and between two bytes.
 const PROBE: Duration = Duration::from_secs(10);
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_mins(1);
 
 pub(super) fn run(context: &Context<'_>, arguments: &Publish) -> Result<u8, CliError> {
     if !is_name(&arguments.channel) {
@@ -92,7 +92,7 @@ impl Keys {
     fn of(arguments: &Publish, project: Option<&Project>) -> Result<Self, CliError> {
         let repository = project.and_then(Project::repository);
         let settings =
-            repository.map(|it| it.settings()).transpose().map_err(PublishError::from)?.unwrap_or_default();
+            repository.map(Repository::settings).transpose().map_err(PublishError::from)?.unwrap_or_default();
         let value = |key: &str| {
             let found = settings.iter().rev().find(|setting| setting.key.eq_ignore_ascii_case(key));
             found.and_then(|setting: &Setting| setting.value.clone())

@@ -17,7 +17,7 @@ use crate::project::Project;
 use crate::rollout::{Gathered, gather};
 use crate::signature::sign_tag;
 use crate::source::git::{Commit, Repository, Snapshot, Store, Stream, Watch};
-use crate::source::{Contents as _, Entry, HashKind, Mode, Reader, SourceError};
+use crate::source::{Contents as _, Entry, HashKind, Mode, Reader};
 
 /// A release that nobody knows yet.
 pub(super) struct Release {
@@ -209,7 +209,7 @@ fn copy(
         bytes.extend_from_slice(piece);
         Ok(())
     };
-    reader.read(root.as_bstr(), entry, &mut keep).map_err(SourceError::from)?;
+    reader.read(root.as_bstr(), entry, &mut keep)?;
     stream.add_content(path.as_bstr(), entry.mode, bytes.len() as u64, |put| Ok(put(&bytes)?))
 }
 

@@ -47,7 +47,7 @@ fn number(signature: &str) -> String {
     let line = signature.lines().nth(1).unwrap_or_default();
     let bytes = base64::engine::general_purpose::STANDARD.decode(line).unwrap_or_default();
     let number = bytes.get(2..10).unwrap_or_default();
-    number.iter().rev().map(|byte| format!("{byte:02X}")).collect()
+    number.iter().rev().fold(String::new(), |text, byte| text + &format!("{byte:02X}"))
 }
 
 /// A signature of what the place holds, by the secret key in the file at `key`, which must not be encrypted.

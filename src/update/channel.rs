@@ -76,7 +76,8 @@ pub(super) fn fetch(remote: &Remote, manifest: &Manifest, folder: &Dir, pace: Pa
         read?;
     }
     let revision = store.repository()?.resolve(&manifest.release.commit)?;
-    if revision.tree.to_string() != manifest.release.tree {
+    let tree = revision.tree.to_string();
+    if tree != manifest.release.tree {
         let problem = "its release has another tree".to_owned();
         return Err(ChannelError::Malformed { problem }.into());
     }

@@ -29,7 +29,7 @@ impl Upstream {
             scheme.is_none() && host.is_some_and(|host| !host.contains('/') && !host.is_empty())
         };
         let is_git = matches!(scheme, Some("git" | "ssh"))
-            || address.trim_end_matches('/').ends_with(".git")
+            || address.trim_end_matches('/').strip_suffix(".git").is_some()
             || is_scp();
         if address.starts_with('-') {
             return Err(UpdateError::Address { address: address.to_owned() });

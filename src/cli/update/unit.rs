@@ -55,8 +55,8 @@ fn systemd(words: &[String], root: &Path) -> String {
 
 fn launchd(words: &[String], root: &Path) -> String {
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let strings: String =
-        words.iter().map(|word| format!("        <string>{}</string>\n", escaped(word))).collect();
+    let string = |text: String, word: &String| text + "        <string>" + &escaped(word) + "</string>\n";
+    let strings = words.iter().fold(String::new(), string);
     let root = escaped(&root.display().to_string());
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\

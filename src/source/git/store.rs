@@ -185,7 +185,8 @@ impl Store {
             .chain([file.as_os_str().to_owned(), OsString::from(refspec)])
             .collect();
         self.run_in(&self.path, "read a bundle", &arguments, None, watch)?;
-        if self.repository()?.reference(reference)?.to_string() != commit {
+        let is_it = |id: ObjectId| ObjectId::from_hex(commit.as_bytes()).is_ok_and(|wanted| wanted == id);
+        if !is_it(self.repository()?.reference(reference)?) {
             return Err(bundle("leads to another release"));
         }
         Ok(())
@@ -256,7 +257,7 @@ impl Store {
         watch: Watch<'_>,
     ) -> Result<Output> {
         let environment = environment(FIXED.iter().chain(&ALONE));
-        self.git(directory, &environment, arguments, input, watch).map_err(|source| GitError::Store {
+        Self::git(directory, &environment, arguments, input, watch).map_err(|source| GitError::Store {
             act,
             path: self.path.clone(),
             source,
@@ -275,12 +276,11 @@ impl Store {
         // Slower than that for half a minute is as good as away.
         let slow = ["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=30"].map(OsString::from);
         let arguments: Vec<OsString> = slow.into_iter().chain(arguments.iter().cloned()).collect();
-        let said = self.git(&self.path, &environment, &arguments, None, watch);
+        let said = Self::git(&self.path, &environment, &arguments, None, watch);
         said.map_err(|source| GitError::of_remote(url, source))
     }
 
     fn git(
-        &self,
         directory: &Path,
         environment: &BTreeMap<String, String>,
         arguments: &[OsString],

@@ -100,6 +100,10 @@ fn at_moments(lab: &Lab) {
         let said = format!("before act {}", acts[number - 1]);
         lab.root.cut_to(&before);
         let (code, _) = code(lab, &repo, &[("GIT_DIST_FAULT", &format!("{number}:KILL"))], &[]);
+        if code == Some(0) {
+            // git is asked for its configuration only now and then: a run may do less than the one that was recorded.
+            break;
+        }
         assert_eq!(code, None, "{said}");
         lab.root.cut_to(&lab.root.snapshot("cut"));
         let found = seen(lab);

@@ -1,9 +1,13 @@
 //! Every argument `git dist` knows. The man page, the completions and the CLI reference are made from here.
 
+mod follow;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use follow::{Install, Publish, Unit, Update};
 
 /// The command as clap sees it, for the man page, completions and documentation.
 pub fn command() -> clap::Command {
@@ -393,185 +397,6 @@ pub(super) struct Verify {
     /// Export damaged versions from git again
     #[arg(long)]
     pub(super) repair: bool,
-}
-
-/// Publish a revision as the next release of a channel, for machines that follow it
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-DEST is a directory, `s3://bucket/prefix`, `gs://`, `az://` or a web server that takes files. A release is signed, with the \
-SSH key that git signs with (`user.signingKey`, where `gpg.format` is `ssh`), that of `dist.signingKey`, or `--sign-with`. \
-What is published is what a deploy would export, before pipelines; the history of the repository is no part of it.
-
-Examples:
-  git dist publish /mnt/releases                         HEAD, to the channel `stable`
-  git dist publish s3://acme-tools --channel beta --rev v2.0-rc1
-  git dist publish s3://acme-tools --list                what is there
-  git dist publish s3://acme-tools --refresh             sign again, before the release expires (for cron)
-  git dist publish s3://acme-tools --prune               remove what no channel needs any more")]
-pub(super) struct Publish {
-    /// Where to: a directory, `s3://bucket/prefix`, `gs://`, `az://`, `https://`
-    #[arg(value_name = "DEST")]
-    pub(super) destination: String,
-    /// The channel
-    #[arg(long, value_name = "NAME", default_value = "stable")]
-    pub(super) channel: String,
-    /// Publish this revision [default: HEAD]
-    #[arg(long = "rev", value_name = "REV")]
-    pub(super) revision: Option<String>,
-    /// Publish only these targets; `*`, `?` and `[..]` match
-    #[arg(short, long = "target", value_name = "TARGET", num_args = 1.., action = ArgAction::Append)]
-    pub(super) targets: Vec<String>,
-    /// Publish files as they lie in the working tree, committed or not
-    #[arg(long, conflicts_with = "revision")]
-    pub(super) worktree: bool,
-    /// Path of the manifest in the repository
-    #[arg(long, value_name = "PATH")]
-    pub(super) manifest: Option<String>,
-    /// Name of what is published [default: that of the repository]
-    #[arg(long, value_name = "NAME")]
-    pub(super) name: Option<String>,
-    /// Sign with this key: a file with an SSH key or a secret minisign key, or `key::ssh-ed25519 ...` of an agent
-    #[arg(long, value_name = "KEY", action = ArgAction::Append)]
-    pub(super) sign_with: Vec<String>,
-    /// Who may have signed what is there: a public key, or a file with keys [default: as git's configuration says, or else \
-    /// the key that it is signed with]
-    #[arg(long, value_name = "KEY", action = ArgAction::Append)]
-    pub(super) key: Vec<String>,
-    /// How long the release counts unless it is signed again
-    #[arg(long, value_name = "TIME", default_value = "90days", value_parser = humantime::parse_duration)]
-    pub(super) expires: Duration,
-    /// Write a bundle that needs no other after so many releases
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(super) whole_after: u64,
-    /// Nobody else publishes there, so that a store that does not heed conditions will do
-    #[arg(long)]
-    pub(super) single_writer: bool,
-    /// Publish .gitattributes, .gitignore and .gitmodules too
-    #[arg(long)]
-    pub(super) all: bool,
-    /// Make a release even if it holds what the one before holds
-    #[arg(short, long)]
-    pub(super) force: bool,
-    /// List the channels that are there
-    #[arg(long, group = "instead")]
-    pub(super) list: bool,
-    /// Sign the channel's release again, for a time that begins now
-    #[arg(long, group = "instead")]
-    pub(super) refresh: bool,
-    /// Remove what no channel needs any more
-    #[arg(long, group = "instead")]
-    pub(super) prune: bool,
-}
-
-/// Bring what is followed up to date: targets that come from elsewhere, and what was installed
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-An upstream is asked when a day has passed, and not again for five minutes and more after it could not be reached. What \
-fails its checks is taken back and not tried again. Exit code 10 of `--check` says that there is something new.
-
-Examples:
-  git dist update                          what is due
-  git dist update --now tool               one target, at once
-  git dist update --check                  is there anything new?
-  git dist update --print-unit systemd     a timer that does it")]
-pub(super) struct Update {
-    /// Targets that come from elsewhere, or names of what was installed
-    #[arg(value_name = "TARGET")]
-    pub(super) targets: Vec<String>,
-    /// Do not wait until the time has come
-    #[arg(long)]
-    pub(super) now: bool,
-    /// Only look whether there is something new; exit with 10 if there is
-    #[arg(long)]
-    pub(super) check: bool,
-    /// Use no network; so does `GIT_DIST_OFFLINE=1`
-    #[arg(long, conflicts_with_all = ["now", "check"])]
-    pub(super) offline: bool,
-    /// Try a release again that failed
-    #[arg(short, long)]
-    pub(super) force: bool,
-    /// Time between two checks, from now on [default: a day]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub(super) ttl: Option<Duration>,
-    /// How long an upstream may take to answer
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration)]
-    pub(super) probe: Duration,
-    /// How long all of it may take; what was fetched by then is kept
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
-    pub(super) timeout: Duration,
-    /// Warn about what no upstream answered for longer, from now on
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub(super) max_stale: Option<Duration>,
-    /// Fail where that is so
-    #[arg(long)]
-    pub(super) fail_when_stale: bool,
-    /// Write figures for the text collector of the node exporter to this file
-    #[arg(long, value_name = "FILE")]
-    pub(super) metrics: Option<PathBuf>,
-    /// Print what runs updates on a schedule
-    #[arg(long, value_name = "KIND")]
-    pub(super) print_unit: Option<Unit>,
-    /// Run in a session of its own: for `git dist run`
-    #[arg(long, hide = true)]
-    pub(super) detached: bool,
-}
-
-/// What runs updates on a schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Unit {
-    /// A service and a timer of systemd
-    Systemd,
-    /// A property list of launchd
-    Launchd,
-    /// A line of a crontab
-    Cron,
-}
-
-/// Install what is published somewhere, and keep it up to date from then on
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Everything goes below the deployment root (`DEPLOY_ROOT`), where dist.json of the release says. The key is that of whoever \
-publishes: get it from somebody you trust, not from the place itself.
-
-Examples:
-  git dist install https://releases.example.org/tools --key 'ssh-ed25519 AAAA...'
-  git dist install s3://acme-tools --channel beta --key publisher.pub
-  git dist install https://github.com/acme/tool.git --track 'v*'
-  DEPLOY_ROOT=/opt/tools git dist install /mnt/releases --key publisher.pub")]
-pub(super) struct Install {
-    /// Where it is published, or a git repository
-    #[arg(value_name = "URL")]
-    pub(super) address: String,
-    /// Only these targets
-    #[arg(value_name = "TARGET")]
-    pub(super) targets: Vec<String>,
-    /// The channel [default: stable]
-    #[arg(long, value_name = "NAME")]
-    pub(super) channel: Option<String>,
-    /// Of a git repository: the branch, tag pattern (`v*`) or requirement (`^1.2`) to follow
-    #[arg(long, value_name = "WHAT")]
-    pub(super) track: Option<String>,
-    /// Who may sign: a public key of SSH or minisign, or a file with keys
-    #[arg(long, value_name = "KEY", action = ArgAction::Append)]
-    pub(super) key: Vec<String>,
-    /// Other addresses of the same, tried in order when one cannot be reached
-    #[arg(long, value_name = "URL", action = ArgAction::Append)]
-    pub(super) mirror: Vec<String>,
-    /// What it is called here [default: the last part of the address]
-    #[arg(long, value_name = "NAME")]
-    pub(super) name: Option<String>,
-    /// Let it run the commands of its dist.json: whoever publishes then runs programs here
-    #[arg(long)]
-    pub(super) allow_commands: bool,
-    /// Let it write to this folder too
-    #[arg(long = "root", value_name = "DIR", action = ArgAction::Append)]
-    pub(super) roots: Vec<PathBuf>,
-    /// Time between two checks [default: a day]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub(super) ttl: Option<Duration>,
-    /// Install it anew where something of that name is installed: what was seen of it before is forgotten
-    #[arg(long)]
-    pub(super) replace: bool,
 }
 
 /// Show the variables that destinations are filled with, and where each comes from
