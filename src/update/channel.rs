@@ -82,5 +82,11 @@ pub(super) fn fetch(remote: &Remote, manifest: &Manifest, folder: &Dir, pace: Pa
         return Err(ChannelError::Malformed { problem }.into());
     }
     store.tidy(MOST_PACKS, watch)?;
+    // What killed runs left, and parts of releases that are not wanted any more.
+    for name in folder.names()?.iter().filter_map(|name| name.to_str()) {
+        if name.contains(".bundle") {
+            folder.discard(name);
+        }
+    }
     Ok(bytes)
 }

@@ -86,6 +86,16 @@ impl<'d> Machine<'d> {
         self.root().join(".distman/updates/app/subscription.json").exists()
     }
 
+    /// What is left of downloads and temporary files.
+    pub(super) fn leftovers(&self) -> Vec<String> {
+        let names = |folder: &str| {
+            let entries = fs::read_dir(self.folder.join(folder)).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+        };
+        let parts = names("root/.distman/updates/app").into_iter().filter(|name| name.contains(".bundle"));
+        parts.chain(names("tmp")).collect()
+    }
+
     /// What it runs now; `None` if nothing was ever activated.
     pub(super) fn running(&self) -> Option<Running> {
         let link = fs::read_link(self.root().join("app")).ok()?;

@@ -125,6 +125,9 @@ fn whatever_happens_all_end_with_the_newest_good_release() {
     fleet.server.requests();
     fleet.server.bytes_sent();
     assert_eq!(fleet.settle(), "last-good");
+    for machine in &fleet.machines {
+        assert_eq!(machine.leftovers(), [""; 0], "{}", machine.prefix);
+    }
     let new = (fleet.server.requests().len(), fleet.server.bytes_sent());
     assert_eq!(new.0, 2 * machines, "a manifest and a bundle for each");
     fleet.settle();
