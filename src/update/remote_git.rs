@@ -10,12 +10,15 @@ use super::{MOST_PACKS, Pace, Result, UpdateError};
 use crate::credentials::without_credentials;
 use crate::source::git::{Store, Watch};
 
+/// What a remote shows to whoever asks for nothing.
+const HEAD: &str = "HEAD";
+
 /// Asks the remote what is there, and picks what is followed.
 pub(super) fn ask(url: &str, asked: Asked<'_>) -> Result<Arrival> {
     let store = store(asked.folder, None, url, asked.pace)?;
     let track = asked.subscription.track.as_deref();
     let watch = Watch { limit: asked.pace.left(Some(asked.pace.probe)), interrupted: asked.pace.interrupted };
-    let found = store.list_remote(url, &["HEAD", "refs/heads/*", "refs/tags/*"], watch)?;
+    let found = store.list_remote(url, &[HEAD, "refs/heads/*", "refs/tags/*"], watch)?;
     let shown = without_credentials(url).into_owned();
     let Some((reference, commit)) = pick(&found, track) else {
         let track = track.unwrap_or("HEAD").to_owned();
@@ -45,13 +48,13 @@ pub(super) fn fetch(store: &Store, url: &str, reference: &str, commit: &str, pac
 fn pick(found: &BTreeMap<String, String>, track: Option<&str>) -> Option<(String, String)> {
     let get = |name: &str| found.get(name).map(|commit| (name.to_owned(), commit.clone()));
     let Some(track) = track else {
-        let head = found.get("HEAD")?;
+        let head = found.get(HEAD)?;
         // The branch that HEAD names, as far as that can be told.
         let branches = found.iter().filter(|(name, _)| name.starts_with("refs/heads/"));
         let mut same = branches.filter(|(_, commit)| *commit == head).map(|(name, _)| name.as_str());
         let usual = ["refs/heads/main", "refs/heads/master"];
         let usual = usual.into_iter().find(|name| found.get(*name) == Some(head));
-        return get(usual.or_else(|| same.next()).unwrap_or("HEAD"));
+        return get(usual.or_else(|| same.next()).unwrap_or(HEAD));
     };
     if let Some(exact) = get(&format!("refs/heads/{track}")).or_else(|| get(&format!("refs/tags/{track}"))) {
         return Some(exact);

@@ -43,7 +43,7 @@ pub(in crate::cli) struct Publish {
     /// Sign with this key: a file with an SSH key or a secret minisign key, or `key::ssh-ed25519 ...` of an agent
     #[arg(long, value_name = "KEY", action = ArgAction::Append)]
     pub(in crate::cli) sign_with: Vec<String>,
-    /// Who may have signed what is there: a public key, or a file with keys [default: as git's configuration says, or else \
+    /// Who may have signed what is there: a public key, or a file with keys [default: as git's configuration says, or else
     /// the key that it is signed with]
     #[arg(long, value_name = "KEY", action = ArgAction::Append)]
     pub(in crate::cli) key: Vec<String>,
