@@ -1,6 +1,7 @@
 //! Every argument `git dist` knows. The man page, the completions and the CLI reference are made from here.
 
 mod follow;
+mod manual;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use follow::{Install, Publish, Unit, Update};
+pub(super) use manual::{Completions, Man};
 
 /// The command as clap sees it, for the man page, completions and documentation.
 pub fn command() -> clap::Command {
@@ -429,24 +431,3 @@ pub(super) struct Doctor {}
 /// Print the JSON Schema of dist.json, for editors
 #[derive(Clone, Debug, Args)]
 pub(super) struct Schema {}
-
-/// Print a completion script
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  git dist completions bash > ~/.local/share/bash-completion/completions/git-dist
-  git dist completions zsh > ~/.zfunc/_git-dist
-  git dist completions fish > ~/.config/fish/completions/git-dist.fish")]
-pub(super) struct Completions {
-    /// The shell
-    #[arg(value_name = "SHELL")]
-    pub(super) shell: clap_complete::Shell,
-}
-
-/// Print the manual, or install it where `git help dist` finds it
-#[derive(Clone, Debug, Args)]
-pub(super) struct Man {
-    /// Install the pages beside the program, in share/man next to its bin folder, or else in ~/.local/share/man
-    #[arg(long)]
-    pub(super) install: bool,
-}
