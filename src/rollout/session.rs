@@ -167,7 +167,7 @@ impl Session {
         Ok(id)
     }
 
-    /// As [`Session::claim`], for a run that makes versions: what killed ones left there is swept first. To find it
+    /// As `claim`, for a run that makes versions: what killed ones left there is swept first. To find it
     /// takes a look at every name in the folder, which other rollouts need not wait for.
     ///
     /// # Errors
