@@ -118,11 +118,8 @@ impl Inventory {
         for (path, target) in remembered(&history, project) {
             let Ok(destination) = Destination::new(PathBuf::from(path)) else { continue };
             if seen.insert(path.to_owned()) {
-                installed.push(Installed {
-                    target: target.to_owned(),
-                    destination,
-                    is_wanted: project.is_none(),
-                });
+                let is_wanted = project.is_none_or(|project| project.manifest.comes_from_elsewhere(target));
+                installed.push(Installed { target: target.to_owned(), destination, is_wanted });
             }
         }
         let mut shelves = Shelves::default();
@@ -275,28 +272,31 @@ impl Inventory {
     }
 }
 
-/// Origin and path of the manifest that asked for a destination, as far as the history tells.
-type Asking<'h> = Option<(&'h str, &'h str)>;
-
 /// Destinations in the history with the target that changed them last. With a project, only those that its manifest
 /// asked for: another one of the same repository has its own.
 fn remembered<'h>(history: &'h History, project: Option<&Project>) -> BTreeMap<&'h str, &'h str> {
     let asking = project.map(|project| {
         (project.origin(), project.manifest_path.as_ref().map(ToString::to_string).unwrap_or_default())
     });
-    let mut last: BTreeMap<&str, (&str, Asking<'h>)> = BTreeMap::new();
+    let is_asked = |origin: &str, manifest: &str| {
+        asking.as_ref().is_none_or(|(by, path)| by == origin && path == manifest)
+    };
+    let mut last: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
     for rollout in &history.rollouts {
         // A rollback knows no origin of its own; the deploy before it does.
+        let deployed = rollout.origin.as_deref();
         let deployed =
-            rollout.origin.as_deref().map(|origin| (origin, rollout.manifest.as_deref().unwrap_or_default()));
+            deployed.map(|origin| is_asked(origin, rollout.manifest.as_deref().unwrap_or_default()));
+        let updated = rollout.trigger.as_deref().and_then(|it| it.strip_prefix("update "));
         for change in &rollout.items {
-            let before = last.get(change.destination.as_str()).and_then(|(_, asked)| *asked);
-            last.insert(&change.destination, (&change.target, deployed.or(before)));
+            let before = last.get(change.destination.as_str()).map(|(_, asked)| *asked);
+            // What an update brought came from elsewhere; who asked for it is the manifest that follows it.
+            let is_followed = rollout.manifest.is_none()
+                && updated == Some(&change.target)
+                && project.is_some_and(|project| project.manifest.comes_from_elsewhere(&change.target));
+            let asked = is_followed || deployed.or(before).unwrap_or(asking.is_none());
+            last.insert(&change.destination, (&change.target, asked));
         }
     }
-    let is_asked = |by: Asking<'h>| match &asking {
-        Some((origin, manifest)) => by == Some((origin.as_str(), manifest.as_str())),
-        None => true,
-    };
-    last.into_iter().filter(|(_, (_, by))| is_asked(*by)).map(|(path, (target, _))| (path, target)).collect()
+    last.into_iter().filter(|(_, (_, asked))| *asked).map(|(path, (target, _))| (path, target)).collect()
 }

@@ -13,6 +13,7 @@ use super::printer::Tone;
 use super::table::Table;
 use crate::channel::{Manifest, is_name};
 use crate::credentials::without_credentials;
+use crate::disk::WorkFolder;
 use crate::project::{Opening, Project};
 use crate::publish::{self, Channel, PublishError, Published, Request};
 use crate::remote::{Address, Limits, Remote, RemoteError};
@@ -41,10 +42,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &Publish) -> Result<u8, CliE
     let project = context.open(opening);
     let keys = Keys::of(arguments, project.as_ref().ok())?;
     if arguments.list {
-        return list(context, &remote, keys.signers.as_ref());
+        return list(context, &remote, &keys.signers);
     }
     if arguments.prune {
-        return prune(context, &remote, keys.signers.as_ref());
+        return prune(context, &remote, &keys.signers);
     }
     if keys.signing.is_empty() {
         let message = "a release has to be signed, and nothing says with which key".to_owned();
@@ -57,7 +58,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Publish) -> Result<u8, CliE
         project: "",
         targets: &arguments.targets,
         keys: &keys.signing,
-        signers: keys.signers.as_ref(),
+        signers: &keys.signers,
         valid_for: arguments.expires,
         whole_after: arguments.whole_after,
         single_writer: arguments.single_writer,
@@ -83,9 +84,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &Publish) -> Result<u8, CliE
 /// What is signed with, and who may have signed.
 struct Keys {
     signing: Vec<SigningKey>,
-    signers: Option<Signers>,
+    signers: Signers,
     /// Where the signers' keys are.
-    _folder: Option<crate::disk::WorkFolder>,
+    _folder: Option<WorkFolder>,
 }
 
 impl Keys {
@@ -109,22 +110,20 @@ impl Keys {
         for key in &arguments.key {
             trusted.extend(TrustedKeys::parse(key).map_err(PublishError::from)?);
         }
-        let mut folder = None;
-        let signers = if !arguments.key.is_empty() {
-            let work = crate::disk::WorkFolder::create_in(
-                &std::path::absolute(std::env::temp_dir()).unwrap_or_default(),
-            )?;
-            trusted.write(work.dir())?;
-            let signers = TrustedKeys::signers(work.dir())?;
-            folder = Some(work);
-            Some(signers)
-        } else if let Some(repository) = repository {
-            let signers = Signers::read(repository, &settings).map_err(PublishError::from)?;
-            Some(signers).filter(|signers| signers.ssh.is_some() || !signers.minisign.is_empty())
-        } else {
-            None
-        };
-        Ok(Self { signing, signers, _folder: folder })
+        if arguments.key.is_empty() {
+            let configured = repository.map(|repository| Signers::read(repository, &settings)).transpose();
+            let configured = configured.map_err(PublishError::from)?;
+            let is_any = |signers: &Signers| signers.ssh.is_some() || !signers.minisign.is_empty();
+            if let Some(signers) = configured.filter(is_any) {
+                return Ok(Self { signing, signers, _folder: None });
+            }
+            trusted = TrustedKeys::of(&signing).map_err(PublishError::from)?;
+        }
+        let temporary = std::path::absolute(std::env::temp_dir()).unwrap_or_default();
+        let folder = WorkFolder::create_in(&temporary)?;
+        trusted.write(folder.dir())?;
+        let signers = TrustedKeys::signers(folder.dir())?;
+        Ok(Self { signing, signers, _folder: Some(folder) })
     }
 }
 
@@ -181,9 +180,8 @@ fn show(context: &Context<'_>, remote: &Remote, published: &Published, verb: &st
     Ok(DONE)
 }
 
-fn list(context: &Context<'_>, remote: &Remote, signers: Option<&Signers>) -> Result<u8, CliError> {
-    let nobody = Signers::default();
-    let channels = publish::channels(remote, signers.unwrap_or(&nobody)).or_else(|error| match error {
+fn list(context: &Context<'_>, remote: &Remote, signers: &Signers) -> Result<u8, CliError> {
+    let channels = publish::channels(remote, signers).or_else(|error| match error {
         PublishError::Remote(RemoteError::NotFound { .. }) => Ok(Vec::new()),
         error => Err(error),
     })?;
@@ -227,10 +225,9 @@ fn list(context: &Context<'_>, remote: &Remote, signers: Option<&Signers>) -> Re
     Ok(DONE)
 }
 
-fn prune(context: &Context<'_>, remote: &Remote, signers: Option<&Signers>) -> Result<u8, CliError> {
-    let nobody = Signers::default();
+fn prune(context: &Context<'_>, remote: &Remote, signers: &Signers) -> Result<u8, CliError> {
     let dry_run = context.global.dry_run;
-    let pruned = publish::prune(remote, signers.unwrap_or(&nobody), dry_run)?;
+    let pruned = publish::prune(remote, signers, dry_run)?;
     let printer = context.printer;
     if printer.is_json() {
         printer.json(&json!({

@@ -119,6 +119,12 @@ impl Manifest {
         target.options.over(&self.options).settings()
     }
 
+    /// True if there is a target `name` whose content comes from an upstream, and not with the manifest.
+    pub fn comes_from_elsewhere(&self, name: &str) -> bool {
+        let spec = self.targets.get(name);
+        spec.is_some_and(|spec| matches!(self.settings_of(spec).from, Source::Upstreams(_)))
+    }
+
     /// Lets every target take its files from the revision, wherever whoever wrote the manifest took them from: the
     /// revision is what became of that.
     pub fn take_all_from_git(&mut self) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Result;
 use crate::channel::{self, ChannelError, Expected, Manifest};
-use crate::remote::{Read, Remote};
+use crate::remote::{Object, Read, Remote};
 use crate::signature::{Signature, Signers};
 use chrono::{DateTime, Utc};
 
@@ -44,8 +44,12 @@ pub fn channels(remote: &Remote, signers: &Signers) -> Result<Vec<Channel>> {
     Ok(channels)
 }
 
-/// Removes the bundles that no channel of the place names. Whoever is publishing meanwhile is told that somebody was
-/// faster, or finds a bundle missing and publishes again.
+/// How old a bundle that nobody names must be to be removed: whoever publishes writes bundles first, and names them when
+/// all of them are there.
+const YOUNG: chrono::Duration = chrono::Duration::days(1);
+
+/// Removes the bundles that no channel of the place names, and that were not written within the last day: somebody may be
+/// about to name them.
 ///
 /// # Errors
 /// When the place cannot be read or written, and where a manifest does not count: what it names is not known then.
@@ -57,7 +61,9 @@ pub fn prune(remote: &Remote, signers: &Signers, dry_run: bool) -> Result<Pruned
         named.extend(manifest.bundles.iter().map(|bundle| channel::bundle_path(&bundle.sha256)));
     }
     let mut pruned = Pruned::default();
-    for bundle in bundles.iter().filter(|bundle| !named.contains(&bundle.path)) {
+    let oldest = Utc::now() - YOUNG;
+    let is_left = |bundle: &&Object| bundle.modified < oldest && !named.contains(&bundle.path);
+    for bundle in bundles.iter().filter(is_left) {
         if !dry_run {
             remote.remove(&bundle.path)?;
         }

@@ -17,10 +17,10 @@ use std::time::Duration;
 use chrono::{SubsecRound as _, Utc};
 
 use crate::channel::{self, BundleInfo, ChannelError, Expected, FORMAT, Manifest, ReleaseInfo};
-use crate::disk::{Dir, WorkFolder};
+use crate::disk::WorkFolder;
 use crate::remote::{Content, Read, Remote, RemoteError, Tag};
 use crate::rollout::{Admitted, Events};
-use crate::signature::{Signers, SigningKey, TrustedKeys, sign_text};
+use crate::signature::{Signers, SigningKey, sign_text};
 use crate::source::HashKind;
 use crate::source::git::{Repository, Watch};
 
@@ -45,8 +45,8 @@ pub struct Request<'a> {
     pub targets: &'a [String],
     /// What it is signed with; at least one.
     pub keys: &'a [SigningKey],
-    /// Who may have signed what is there already; `None` = whoever has one of `keys`.
-    pub signers: Option<&'a Signers>,
+    /// Who may have signed what is there already.
+    pub signers: &'a Signers,
     /// How long the release counts without being signed again.
     pub valid_for: Duration,
     /// A whole bundle is written after so many releases.
@@ -87,7 +87,7 @@ pub fn publish(project: &Admitted<'_>, request: &Request<'_>, events: &dyn Event
     let interrupted = || events.is_interrupted();
     let watch = Watch { limit: None, interrupted: &interrupted };
     let work = WorkFolder::create_in(&std::path::absolute(std::env::temp_dir()).unwrap_or_default())?;
-    let current = Current::read(request, work.dir())?;
+    let current = Current::read(request)?;
     if current.manifest.is_none() && !request.single_writer && !request.dry_run {
         request.remote.check_preconditions()?;
     }
@@ -139,8 +139,7 @@ pub fn publish(project: &Admitted<'_>, request: &Request<'_>, events: &dyn Event
 /// # Errors
 /// As [`publish`], and [`PublishError::NothingThere`] where there is no such channel.
 pub fn refresh(request: &Request<'_>) -> Result<Published> {
-    let work = WorkFolder::create_in(&std::path::absolute(std::env::temp_dir()).unwrap_or_default())?;
-    let current = Current::read(request, work.dir())?;
+    let current = Current::read(request)?;
     let Some(manifest) = &current.manifest else {
         return Err(PublishError::NothingThere {
             channel: request.channel.to_owned(),
@@ -159,7 +158,7 @@ struct Current {
 }
 
 impl Current {
-    fn read(request: &Request<'_>, work: &Dir) -> Result<Self> {
+    fn read(request: &Request<'_>) -> Result<Self> {
         let path = channel::manifest_path(request.channel);
         let (bytes, tag) = match request.remote.read(&path, channel::LARGEST, None) {
             Ok(Read::New { bytes, tag }) => (bytes, tag),
@@ -167,19 +166,10 @@ impl Current {
             Ok(Read::Same) => unreachable!("nothing is known of it yet"),
             Err(error) => return Err(error.into()),
         };
-        let own;
-        let signers = match request.signers {
-            Some(signers) => signers,
-            None => {
-                TrustedKeys::of(request.keys)?.write(work)?;
-                own = TrustedKeys::signers(work)?;
-                &own
-            }
-        };
         // Whoever publishes may do so when the time of what is there is over.
         let past = chrono::DateTime::<Utc>::UNIX_EPOCH;
         let expected = Expected { channel: request.channel, seen: None, now: past };
-        let (manifest, _) = channel::open(&bytes, signers, expected)?;
+        let (manifest, _) = channel::open(&bytes, request.signers, expected)?;
         Ok(Self { manifest: Some(manifest), tag })
     }
 

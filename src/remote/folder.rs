@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use chrono::DateTime;
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
@@ -283,7 +284,10 @@ impl Store for Folder {
                 }
                 match dir.stat(name).map_err(failed)? {
                     Some(stat) if stat.kind == Kind::Directory => folders.push(path),
-                    Some(stat) if stat.kind == Kind::File => objects.push(Object { path, size: stat.size }),
+                    Some(stat) if stat.kind == Kind::File => {
+                        let modified = DateTime::from_timestamp(stat.mtime, 0).unwrap_or_default();
+                        objects.push(Object { path, size: stat.size, modified });
+                    }
                     _ => {}
                 }
             }

@@ -19,6 +19,7 @@ mod store;
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{Dir, DiskError};
@@ -96,6 +97,8 @@ pub struct Object {
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was written, by the clock of the store.
+    pub modified: DateTime<Utc>,
 }
 
 /// What an object is made of.

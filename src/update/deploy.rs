@@ -5,14 +5,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::arrival::store_path;
-use super::{Arrival, Follows, Result, Subscription, UpdateError};
-use crate::disk::Dir;
-use crate::plan::Consent;
+use super::{Arrival, Follows, Result, Run, Subscription, UpdateError};
+use crate::plan::{Action, Consent};
 use crate::project::{Opening, Project};
-use crate::rollout::{
-    Admitted, DeployRequest, Events, Permissions, Report, admit, admit_release, deploy_unattended,
-};
-use crate::root::Root;
+use crate::rollout::{Admitted, DeployRequest, Permissions, Report, admit, admit_release, deploy_unattended};
 use crate::signature::Signers;
 use crate::source::git::Repository;
 
@@ -52,16 +48,18 @@ pub fn deployable(project: &Project, patterns: &[String]) -> Result<Vec<(String,
     Ok(names.into_iter().filter_map(upstreams).collect())
 }
 
-/// Deploys what arrived.
-pub(super) fn deploy(
-    root: &Root,
-    folder: &Dir,
-    subscription: &Subscription,
-    project: Option<Project>,
-    arrival: &Arrival,
-    environment: &Environment,
-    events: &dyn Events,
-) -> Result<Report> {
+/// Why nothing of a release was activated, if it holds what somebody went back from or what failed before.
+pub(super) fn held_back(report: &Report) -> Option<String> {
+    let mut refusals = report.items.iter().filter_map(|item| match &item.action {
+        Action::Refuse(refusal) => Some(refusal.message()),
+        _ => None,
+    });
+    refusals.next().filter(|_| report.number.is_none())
+}
+
+/// Deploys what arrived; where that was forced, also what was marked bad.
+pub(super) fn deploy(run: &Run<'_>, project: Option<Project>, arrival: &Arrival) -> Result<Report> {
+    let Run { root, folder, subscription, environment, events, .. } = *run;
     let store = store_path(folder);
     let is_own = project.is_none();
     let arrived = match project {
@@ -101,7 +99,7 @@ pub(super) fn deploy(
     };
     let request = DeployRequest {
         targets: targets(subscription, arrival, &arrived)?,
-        consent: Consent::default(),
+        consent: Consent { force: run.request.force, ..Consent::default() },
         trigger: Some(format!("update {}", subscription.name)),
         subscription: Some(subscription.name.clone()),
         ..DeployRequest::default()

@@ -209,16 +209,13 @@ impl Run<'_> {
             ControlFlow::Break(outcome) => return Ok(outcome),
         };
         let release = arrival.release.clone();
-        match deploy::deploy(
-            self.root,
-            self.folder,
-            self.subscription,
-            project,
-            &arrival,
-            self.environment,
-            self.events,
-        ) {
+        match deploy::deploy(self, project, &arrival) {
             Ok(report) => {
+                if let Some(why) = deploy::held_back(&report) {
+                    state.note_bad(&arrival.commit, why.clone());
+                    return Ok(Outcome::KnownBad { release, why });
+                }
+                state.bad.remove(&arrival.commit);
                 state.deployed = Some(arrival.commit.clone());
                 state.release = Some(release.clone());
                 Ok(Outcome::Updated { release, bytes, report: Box::new(report) })

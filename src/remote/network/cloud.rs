@@ -286,7 +286,8 @@ impl Store for Bucket {
             let location = meta.location.as_ref();
             let path = location.strip_prefix(own.as_ref()).unwrap_or(location).trim_start_matches('/');
             if ObjectPath::new(path).is_ok() {
-                objects.push(Object { path: path.to_owned(), size: meta.size });
+                let modified = meta.last_modified;
+                objects.push(Object { path: path.to_owned(), size: meta.size, modified });
             }
             if objects.len() > MOST_OBJECTS {
                 let why = format!("it has more than {MOST_OBJECTS} objects");

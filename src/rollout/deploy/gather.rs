@@ -3,7 +3,6 @@
 use bstr::{BString, ByteSlice as _};
 
 use super::planner::submodules;
-use crate::manifest::Source;
 use crate::project::Project;
 use crate::rollout::{Result, RolloutError};
 use crate::source::Listing;
@@ -36,11 +35,7 @@ pub fn gather(
     all: bool,
 ) -> Result<(Vec<String>, Vec<Gathered>)> {
     let mut names = target::select(&project.manifest, patterns)?;
-    names.retain(|name| {
-        let spec = project.manifest.targets.get(*name);
-        let from = spec.map(|spec| project.manifest.settings_of(spec).from);
-        !matches!(from, Some(Source::Upstreams(_)))
-    });
+    names.retain(|name| !project.manifest.comes_from_elsewhere(name));
     let asked = target::Request {
         ignore_missing: project.ignores_missing(),
         ..target::Request::new(project, snapshot)

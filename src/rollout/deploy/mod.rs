@@ -83,11 +83,7 @@ pub fn plan_deploy(
     request: &DeployRequest,
 ) -> Result<Prepared> {
     let mut names = target::select(&project.manifest, &request.targets)?;
-    let comes_from_elsewhere = |name: &str| {
-        let spec = project.manifest.targets.get(name);
-        let from = spec.map(|spec| project.manifest.settings_of(spec).from);
-        matches!(from, Some(manifest::Source::Upstreams(_)))
-    };
+    let comes_from_elsewhere = |name: &str| project.manifest.comes_from_elsewhere(name);
     // Those are brought by updates; a deploy of everything else is no reason to complain.
     if let Some(name) = names.iter().find(|name| !request.targets.is_empty() && comes_from_elsewhere(name)) {
         return Err(RolloutError::Elsewhere { target: (*name).to_owned() });
