@@ -6,9 +6,22 @@ use clap::{Args as _, FromArgMatches as _};
 
 use super::args::{Cli, Deploy, command};
 
+/// What clap needs of a stack to describe every argument, with much to spare.
+const STACK: usize = 4 << 20;
+
 /// Reads the arguments. Options of a deploy that stand before another command are an error: `git dist -t web rollback`
 /// must not roll everything back.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Whatever limit there is on the stack of the process, and on its threads.
+    let words = arguments.clone();
+    match std::thread::Builder::new().stack_size(STACK).spawn(move || read(words)) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(_) => read(arguments),
+    }
+}
+
+fn read(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(expand_steps(arguments))?;
     if let Some((name, _)) = matches.subcommand()
