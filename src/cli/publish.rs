@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::Utc;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
@@ -11,15 +11,14 @@ use super::context::Context;
 use super::error::{CliError, DONE, USAGE};
 use super::printer::Tone;
 use super::table::Table;
+use super::update::date;
 use crate::channel::{Manifest, is_name};
 use crate::credentials::without_credentials;
-use crate::disk::WorkFolder;
 use crate::project::{Opening, Project};
-use crate::publish::{self, Channel, PublishError, Published, Request};
+use crate::publish::{self, Channel, Keys, PublishError, Published, Request};
 use crate::remote::{Address, Limits, Remote, RemoteError};
 use crate::rollout::admit;
-use crate::signature::{Signers, SigningKey, TrustedKeys};
-use crate::source::git::{Repository, Setting};
+use crate::signature::Signers;
 
 /// How long a place may take to answer, and between two bytes.
 const PROBE: Duration = Duration::from_secs(10);
@@ -40,7 +39,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Publish) -> Result<u8, CliE
         ..Opening::new(context.location(), arguments.revision.as_deref().unwrap_or("HEAD"))
     };
     let project = context.open(opening);
-    let keys = Keys::of(arguments, project.as_ref().ok())?;
+    let keys = Keys::of(&arguments.sign_with, &arguments.key, project.as_ref().ok())?;
     if arguments.list {
         return list(context, &remote, &keys.signers);
     }
@@ -81,61 +80,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &Publish) -> Result<u8, CliE
     show(context, &remote, &published, if published.is_new { "published" } else { "nothing to publish:" })
 }
 
-/// What is signed with, and who may have signed.
-struct Keys {
-    signing: Vec<SigningKey>,
-    signers: Signers,
-    /// Where the signers' keys are.
-    _folder: Option<WorkFolder>,
-}
-
-impl Keys {
-    fn of(arguments: &Publish, project: Option<&Project>) -> Result<Self, CliError> {
-        let repository = project.and_then(Project::repository);
-        let settings =
-            repository.map(Repository::settings).transpose().map_err(PublishError::from)?.unwrap_or_default();
-        let value = |key: &str| {
-            let found = settings.iter().rev().find(|setting| setting.key.eq_ignore_ascii_case(key));
-            found.and_then(|setting: &Setting| setting.value.clone())
-        };
-        let mut names = arguments.sign_with.clone();
-        if names.is_empty() {
-            let of_git =
-                || value("user.signingKey").filter(|_| value("gpg.format").as_deref() == Some("ssh"));
-            names.extend(value("dist.signingKey").or_else(of_git));
-        }
-        let signing = names.iter().map(|name| SigningKey::parse(name)).collect::<Result<Vec<_>, _>>();
-        let signing = signing.map_err(PublishError::from)?;
-        let mut trusted = TrustedKeys::default();
-        for key in &arguments.key {
-            trusted.extend(TrustedKeys::parse(key).map_err(PublishError::from)?);
-        }
-        if arguments.key.is_empty() {
-            let configured = repository.map(|repository| Signers::read(repository, &settings)).transpose();
-            let configured = configured.map_err(PublishError::from)?;
-            let is_any = |signers: &Signers| signers.ssh.is_some() || !signers.minisign.is_empty();
-            if let Some(signers) = configured.filter(is_any) {
-                return Ok(Self { signing, signers, _folder: None });
-            }
-            trusted = TrustedKeys::of(&signing).map_err(PublishError::from)?;
-        }
-        let temporary = std::path::absolute(std::env::temp_dir()).unwrap_or_default();
-        let folder = WorkFolder::create_in(&temporary)?;
-        trusted.write(folder.dir())?;
-        let signers = TrustedKeys::signers(folder.dir())?;
-        Ok(Self { signing, signers, _folder: Some(folder) })
-    }
-}
-
 /// The name of a project: the last part of where it came from.
 fn name_of(project: &Project) -> String {
     let origin = project.origin();
     let last = origin.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
     last.trim_end_matches(".git").to_owned()
-}
-
-fn date(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn value(manifest: &Manifest) -> Value {

@@ -185,7 +185,8 @@ fn ahead(time: DateTime<Utc>) -> String {
     }
 }
 
-fn date(time: DateTime<Utc>) -> String {
+/// A time for people and programs: RFC 3339 in UTC, to the second.
+pub(super) fn date(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

@@ -8,6 +8,7 @@
 
 mod chain;
 mod error;
+mod keys;
 mod look;
 mod release;
 
@@ -26,6 +27,7 @@ use crate::source::git::{Repository, Watch};
 
 use chain::Chain;
 pub use error::PublishError;
+pub use keys::Keys;
 pub use look::{Channel, Pruned, channels, prune};
 use release::Release;
 
