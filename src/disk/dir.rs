@@ -142,6 +142,17 @@ impl Dir {
         self.replace(name.as_ref(), bytes, |_| Ok(()))
     }
 
+    /// As [`Dir::replace_file`], for what only the owner may read, whatever the directory's group may.
+    ///
+    /// # Errors
+    /// As [`Dir::replace_file`].
+    pub fn replace_private_file(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+        let name = name.as_ref();
+        let (temporary, mut file) = self.create_temporary(name, 0o600)?;
+        let written = file.set_mode(0o600).and_then(|()| file.write(bytes)).and_then(|()| file.sync());
+        written.and_then(|()| self.rename(&temporary, self, name)).inspect_err(|_| self.discard(&temporary))
+    }
+
     fn replace(&self, name: &Path, bytes: &[u8], sync: impl FnOnce(&NewFile) -> Result<()>) -> Result<()> {
         let (temporary, mut file) = self.create_temporary(name, 0o664)?;
         let written = file.write(bytes).and_then(|()| sync(&file));

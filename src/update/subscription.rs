@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Result, UpdateError};
 use crate::channel::is_name;
+use crate::credentials::without_credentials;
 use crate::disk::{self, Dir};
 use crate::manifest::Settings;
 use crate::root::Root;
 use crate::signature::{Signers, TrustedKeys};
 
 /// The folder of all subscriptions in the root's own folder.
-const UPDATES: &str = "updates";
+pub(super) const UPDATES: &str = "updates";
 /// Name of a subscription's file in its folder.
 const FILE: &str = "subscription.json";
 /// The most of it that is read, in bytes.
@@ -118,8 +119,15 @@ impl Subscription {
         let bytes = serde_json::to_vec_pretty(self).expect("strings and numbers always serialise");
         match folder.read_file(FILE, LARGEST) {
             Ok(known) if known == bytes => Ok(()),
+            // What is in an address is for nobody else.
+            _ if self.has_credentials() => folder.replace_private_file(FILE, &bytes),
             _ => folder.replace_file(FILE, &bytes),
         }
+    }
+
+    /// True if an address holds a password or token.
+    fn has_credentials(&self) -> bool {
+        self.from.iter().any(|address| without_credentials(address) != address.as_str())
     }
 
     /// The subscription `name` of the root whose own folder is `meta`; `None` if there is none.
@@ -137,7 +145,8 @@ impl Subscription {
         };
         let bytes = match folder.read_file(FILE, LARGEST) {
             Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => return Ok(None),
+            // One that is somebody else's secret is none to whoever may not read it.
+            Err(error) if error.is_not_found() || error.is_denied() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let damaged = |problem: String| UpdateError::Damaged { path: folder.join(FILE), problem };
@@ -175,5 +184,29 @@ impl Subscription {
     /// When that cannot be read.
     pub fn signers(folder: &Dir) -> Result<Signers> {
         Ok(TrustedKeys::signers(folder)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_password_in_an_address_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::default();
+        for (address, is_secret) in
+            [("https://ada:secret@example.org/x", true), ("https://example.org/x", false)]
+        {
+            let root = folder.path().join(is_secret.to_string());
+            let meta = Dir::create_all(&root).unwrap();
+            let from = [address.to_owned()];
+            let subscription = Subscription::of_target("tool", &settings, &from, Path::new("/project"));
+            subscription.write(&subscription.folder(&meta).unwrap()).unwrap();
+            let mode = root.join("updates/tool").join(FILE).metadata().unwrap().permissions().mode();
+            assert_eq!(mode.trailing_zeros() >= 6, is_secret, "{mode:o}");
+            assert_eq!(Subscription::read(&meta, "tool").unwrap(), Some(subscription));
+        }
     }
 }
