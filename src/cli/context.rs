@@ -50,6 +50,12 @@ impl<'p> Context<'p> {
         Ok(context)
     }
 
+    /// True if the user says that there is no network, or that it is not to be used: `GIT_DIST_OFFLINE` is anything but
+    /// empty or `0`.
+    pub(super) fn is_offline(&self) -> bool {
+        self.process.get("GIT_DIST_OFFLINE").is_some_and(|value| !value.is_empty() && value != "0")
+    }
+
     /// Keeps the log that `environment` asks for.
     pub(super) fn keep_log(&self, environment: &Environment) {
         if self.is_logged {

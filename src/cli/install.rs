@@ -10,7 +10,7 @@ use super::context::Context;
 use super::deploy::{note_changes, show_items};
 use super::error::{CliError, DONE, FAILED, USAGE};
 use crate::channel::is_name;
-use crate::disk::{Dir, Shown};
+use crate::disk::Shown;
 use crate::signature::TrustedKeys;
 use crate::update::{self, Follows, Outcome, Request, SHORTEST_TTL, Subscription, UpdateError, Upstream};
 
@@ -54,7 +54,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Install) -> Result<u8, CliE
     let outcome = done.inspect_err(|_| {
         // Nothing is followed that never was there.
         if known.is_none() {
-            abandon(&meta, &folder, &name);
+            update::abandon(&meta, &folder, &name);
         }
     })?;
     let printer = context.printer;
@@ -119,15 +119,6 @@ fn subscription(arguments: &Install, name: &str) -> Result<Subscription, CliErro
         ttl: arguments.ttl.map(|ttl| ttl.max(SHORTEST_TTL).as_secs()),
         max_stale: None,
     })
-}
-
-/// Removes the folder of what could not be installed.
-fn abandon(meta: &Dir, folder: &Dir, name: &str) {
-    if update::forget(folder).is_ok()
-        && let Ok(all) = Dir::open(&meta.join("updates"))
-    {
-        all.discard(name);
-    }
 }
 
 /// The last part of an address, without what is no name.

@@ -106,7 +106,7 @@ fn root_here(context: &Context<'_>) -> Option<Root> {
 fn update(context: &Context<'_>, found: &Found, arguments: &Run) {
     let Some(subscription) = &found.subscription else { return };
     let update = match (arguments.update, arguments.wait) {
-        _ if is_offline() => Update::Never,
+        _ if context.is_offline() => Update::Never,
         (_, Some(limit)) => Update::Wait(limit),
         (When::Never, None) => Update::Never,
         (When::Background, None) => Update::Background,
@@ -120,12 +120,6 @@ fn update(context: &Context<'_>, found: &Found, arguments: &Run) {
     if let Err(error) = started {
         context.printer.warn(format!("no update was started: {error}"), None);
     }
-}
-
-/// True if the user says that there is no network, or that it is not to be used.
-fn is_offline() -> bool {
-    let value = std::env::var_os("GIT_DIST_OFFLINE").unwrap_or_default();
-    value.to_str().is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes"))
 }
 
 /// Shows what would be started.

@@ -22,8 +22,6 @@ use crate::project::Project;
 use crate::root::Root;
 use crate::update::{self, Outcome, Request, State, Subscription, UpdateError};
 
-/// Set to anything but nothing and `0`, it keeps every command off the network.
-const OFFLINE: &str = "GIT_DIST_OFFLINE";
 /// How long an update may take that nobody waits for.
 const DETACHED: Duration = Duration::from_mins(30);
 
@@ -39,10 +37,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &Update) -> Result<u8, CliEr
     let project = if arguments.detached { None } else { context.project_if_any()? };
     let root = context.root(project.as_ref())?;
     let subscriptions = followed(context, &root, project.as_ref(), arguments)?;
-    let is_set = |value: &std::ffi::OsString| !value.is_empty() && value != "0";
     let request = Request {
         now: arguments.now || arguments.force,
-        offline: arguments.offline || context.process.get(OFFLINE).is_some_and(is_set),
+        offline: arguments.offline || context.is_offline(),
         check: arguments.check || context.global.dry_run,
         probe: arguments.probe,
         total: Some(if arguments.detached { DETACHED } else { arguments.timeout }),

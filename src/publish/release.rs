@@ -14,6 +14,7 @@ use crate::channel::{self, BundleInfo, Manifest, ReleaseInfo};
 use crate::disk::{Dir, WorkFolder};
 use crate::lock::Holder;
 use crate::project::Project;
+use crate::remote::hex;
 use crate::rollout::{Gathered, gather};
 use crate::signature::sign_tag;
 use crate::source::git::{Commit, Repository, Snapshot, Store, Stream, Watch};
@@ -237,6 +238,5 @@ fn digest(folder: &Dir, name: &str) -> Result<(String, u64)> {
         hasher.update(&buffer[..read]);
         size += read as u64;
     }
-    let digest = hasher.finalize();
-    Ok((digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")), size))
+    Ok((hex(&hasher.finalize()), size))
 }

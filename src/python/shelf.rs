@@ -12,7 +12,7 @@ use super::lock::{Lock, Pin};
 use super::requirement::{Requirement, is_name, normalised};
 use super::{Options, PythonError, Result};
 use crate::disk::{Dir, DiskError};
-use crate::remote::{Address, Limits, Object, Remote, Settings};
+use crate::remote::{Address, Limits, Object, Remote, Settings, hex};
 
 /// The folder of copies of one place.
 pub(super) struct Shelf<'a> {
@@ -269,15 +269,6 @@ impl<'a> Shelf<'a> {
     fn mismatch(&self, file: String, found: String) -> PythonError {
         PythonError::Mismatch { file, at: self.address.to_string(), found }
     }
-}
-
-/// Bytes in hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

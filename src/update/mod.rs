@@ -172,7 +172,7 @@ pub fn update(
 /// Forgets what was seen of what is followed in `folder`: it is followed anew.
 ///
 /// # Errors
-/// When a file cannot be removed.
+/// When the folder cannot be read.
 pub fn forget(folder: &Dir) -> Result<()> {
     let keep = |name: &std::path::Path| name == std::path::Path::new(LOCK);
     for name in folder.names()?.iter().filter(|name| !keep(name)) {
@@ -181,6 +181,15 @@ pub fn forget(folder: &Dir) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes the folder of the subscription `name`, which never came to be, as far as that can be done.
+pub fn abandon(meta: &Dir, folder: &Dir, name: &str) {
+    if forget(folder).is_ok()
+        && let Ok(all) = meta.descend(std::path::Path::new(subscription::UPDATES))
+    {
+        all.discard(name);
+    }
 }
 
 struct Run<'r> {
