@@ -6,7 +6,6 @@ mod unit;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use globset::Glob;
 use humantime::format_duration;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
@@ -92,44 +91,22 @@ pub(super) fn run(context: &Context<'_>, arguments: &Update) -> Result<u8, CliEr
     }
 }
 
-/// What is to be brought up to date: the targets of the project that come from elsewhere, and what was installed.
+/// What is to be brought up to date.
 fn followed(
     context: &Context<'_>,
     root: &Root,
     project: Option<&Project>,
     arguments: &Update,
 ) -> Result<Vec<Subscription>, CliError> {
-    let mut all: Vec<Subscription> = Vec::new();
-    let location = std::path::absolute(context.location()).unwrap_or_else(|_| context.location().to_owned());
-    let location: std::path::PathBuf = location.components().collect();
-    if let Some(project) = project {
-        for (name, from) in update::deployable(project, &[])? {
-            let Some(spec) = project.manifest.targets.get(&name) else { continue };
-            let settings = project.manifest.settings_of(spec);
-            all.push(Subscription::of_target(&name, &settings, &from, &location));
-        }
-    }
-    for saved in Subscription::all(root)? {
-        match all.iter_mut().find(|it| it.name == saved.name) {
-            // What was said of times stays.
-            Some(known) => (known.ttl, known.max_stale) = (saved.ttl, saved.max_stale),
-            None => all.push(saved),
-        }
-    }
-    let known: Vec<String> = all.iter().map(|it| it.name.clone()).collect();
-    let is_asked = |name: &str| {
-        arguments.targets.is_empty()
-            || arguments.targets.iter().any(|asked| {
-                asked == name || Glob::new(asked).is_ok_and(|glob| glob.compile_matcher().is_match(name))
-            })
-    };
-    all.retain(|subscription| is_asked(&subscription.name));
-    if all.is_empty() {
+    let all = update::followed(root, project, context.location())?;
+    let asked = update::select(&all, &arguments.targets);
+    if asked.is_empty() {
         let message = match arguments.targets.as_slice() {
             [] => "nothing here comes from elsewhere".to_owned(),
             [one] => format!("`{one}` does not come from elsewhere"),
             _ => "none of these comes from elsewhere".to_owned(),
         };
+        let known: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();
         let hint = match known.as_slice() {
             [] => "the option `from` of a target in dist.json names an upstream; `git dist install URL` follows a \
                    published place"
@@ -138,7 +115,7 @@ fn followed(
         };
         return Err(CliError::Told { message, hint: Some(hint), code: USAGE });
     }
-    Ok(all)
+    Ok(asked)
 }
 
 fn tell_error(context: &Context<'_>, (name, error): (String, UpdateError)) {
@@ -154,7 +131,7 @@ fn tell(context: &Context<'_>, subscription: &Subscription, outcome: &Outcome) -
         }
         Outcome::Busy => printer.talk(format!("{name}: another process is at it")),
         Outcome::Offline => printer.talk(format!("{name}: no network is to be used")),
-        Outcome::Current { release } => printer.talk(format!("{name}: nothing new, it is at {release}")),
+        Outcome::Current { release } => printer.talk(format!("{name}: nothing newer than {release}")),
         Outcome::Available { release } => {
             printer.line(format!("{name}  {}", printer.paint(release, Tone::Good)))?;
         }
@@ -238,12 +215,16 @@ pub(super) fn freshness(root: &Root) -> Result<Vec<(Subscription, State)>, CliEr
 /// How fresh a subscription is, in words.
 pub(super) fn in_words(subscription: &Subscription, state: &State) -> String {
     let now = Utc::now();
-    let release = state.release.as_deref().unwrap_or("nothing yet");
+    let release = match &state.release {
+        Some(release) => format!("newest is {release}"),
+        None => "nothing came yet".to_owned(),
+    };
     let age = match state.age(now) {
         Some(age) => format!("checked {} ago", format_duration(Duration::from_secs(age.as_secs() / 60 * 60))),
         None => "never had".to_owned(),
     };
     let failure = match (&state.failure, state.failures) {
+        (Some(why), 1) => format!(", failed once since: {why}"),
         (Some(why), times) => format!(", failed {times} times since: {why}"),
         _ => String::new(),
     };

@@ -35,7 +35,7 @@ pub(super) fn signers_of(project: &Project) -> Result<Signers> {
 ///
 /// # Errors
 /// When a pattern selects nothing.
-pub fn deployable(project: &Project, patterns: &[String]) -> Result<Vec<(String, Vec<String>)>> {
+pub(super) fn deployable(project: &Project, patterns: &[String]) -> Result<Vec<(String, Vec<String>)>> {
     let names =
         crate::target::select(&project.manifest, patterns).map_err(crate::rollout::RolloutError::from)?;
     let upstreams = |name: &str| {

@@ -10,6 +10,7 @@ mod arrival;
 mod channel;
 mod deploy;
 mod error;
+mod followed;
 mod remote_git;
 mod state;
 mod subscription;
@@ -31,8 +32,9 @@ use crate::signature::Signers;
 
 pub use arrival::Arrival;
 use arrival::Asked;
-pub use deploy::{Environment, deployable};
+pub use deploy::Environment;
 pub use error::UpdateError;
+pub use followed::{followed, select};
 pub use state::State;
 pub use subscription::{Follows, SHORTEST_TTL, Subscription, TTL};
 pub use upstream::Upstream;

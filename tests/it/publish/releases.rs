@@ -49,7 +49,7 @@ fn what_is_published_is_installed_updated_and_rolled_back() {
     exit code: 0
     ----- stdout
     ----- stderr
-    place: nothing new, it is at stable 2 (main)
+    place: nothing newer than stable 2 (main)
     "#);
     assert_eq!(market.tool(), "one");
     market.release(&repo, "three");
