@@ -172,7 +172,7 @@ fn rollout_hint(error: &RolloutError) -> Option<String> {
 fn update_hint(error: &UpdateError) -> Option<String> {
     match error {
         UpdateError::Rollout(RolloutError::Commands { .. }) => {
-            Some("`git dist install --replace --allow-commands` lets it run them".to_owned())
+            Some("`--allow-commands` of `git dist install` lets it run them; with `--replace` where it is installed".to_owned())
         }
         UpdateError::Rollout(source) => rollout_hint(source),
         error => error.hint(),

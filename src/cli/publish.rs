@@ -160,7 +160,7 @@ fn list(context: &Context<'_>, remote: &Remote, signers: &Signers) -> Result<u8,
                     (format!("{} {}", manifest.project, manifest.sequence), Tone::Plain),
                     (manifest.release.revision.clone(), Tone::Plain),
                     (until, if is_over { Tone::Bad } else { Tone::Dim }),
-                    (format!("{} in {} bundles", HumanBytes(size), manifest.bundles.len()), Tone::Dim),
+                    (format!("{} in {}", HumanBytes(size), bundles(manifest.bundles.len())), Tone::Dim),
                     (format!("signed by {signature}"), Tone::Dim),
                 ]);
             }
@@ -185,6 +185,10 @@ fn prune(context: &Context<'_>, remote: &Remote, signers: &Signers) -> Result<u8
         return Ok(DONE);
     }
     let would = if dry_run { "would remove" } else { "removed" };
-    printer.talk(format!("{would} {} bundles, {}", pruned.bundles, HumanBytes(pruned.bytes)));
+    printer.talk(format!("{would} {}, {}", bundles(pruned.bundles), HumanBytes(pruned.bytes)));
     Ok(DONE)
+}
+
+fn bundles(count: usize) -> String {
+    if count == 1 { "1 bundle".to_owned() } else { format!("{count} bundles") }
 }

@@ -76,6 +76,9 @@ Examples:
   git dist show                   what is active
   git dist rollback tool          go back to the version before
   git dist hook install           deploy after every merge and pull
+  git dist run tool -- --help     start what is active
+  git dist publish DEST           make HEAD a signed release that machines follow
+  git dist install URL --key KEY  follow one; `git dist update` brings what is new
 
 `git help dist` shows the manual once the man page is installed (`git dist man --install`).";
 

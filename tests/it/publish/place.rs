@@ -61,7 +61,7 @@ fn only_old_bundles_that_nobody_names_are_removed() {
         let file = fs::File::open(market.at(&format!("place/bundles/{name}"))).unwrap();
         file.set_modified(long_ago).unwrap();
     }
-    market.publish(&repo, &["--prune", "-d"]).success().says("would remove 1 bundles");
+    market.publish(&repo, &["--prune", "-d"]).success().says("would remove 1 bundle");
     assert!(market.bundles().contains(&old));
     let json = market.publish(&repo, &["--prune", "--json"]).success().json();
     assert_eq!((&json["bundles"], &json["bytes"]), (&1.into(), &6.into()));
