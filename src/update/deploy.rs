@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::arrival::store_path;
 use super::{Arrival, Follows, Result, Run, Subscription, UpdateError};
+use crate::manifest::Source;
 use crate::plan::{Action, Consent};
 use crate::project::{Opening, Project};
 use crate::rollout::{Admitted, DeployRequest, Permissions, Report, admit, admit_release, deploy_unattended};
@@ -31,21 +32,13 @@ pub(super) fn signers_of(project: &Project) -> Result<Signers> {
     Ok(Signers::read(repository, &repository.settings()?)?)
 }
 
-/// The targets of `project` that come from elsewhere, of those that `patterns` select.
-///
-/// # Errors
-/// When a pattern selects nothing.
-pub(super) fn deployable(project: &Project, patterns: &[String]) -> Result<Vec<(String, Vec<String>)>> {
-    let names =
-        crate::target::select(&project.manifest, patterns).map_err(crate::rollout::RolloutError::from)?;
-    let upstreams = |name: &str| {
-        let spec = project.manifest.targets.get(name)?;
-        match project.manifest.settings_of(spec).from {
-            crate::manifest::Source::Upstreams(from) => Some((name.to_owned(), from)),
-            _ => None,
-        }
+/// The targets of `project` that come from elsewhere, with their upstreams.
+pub(super) fn deployable(project: &Project) -> Vec<(&str, Vec<String>)> {
+    let upstreams = |(name, spec)| match project.manifest.settings_of(spec).from {
+        Source::Upstreams(from) => Some((String::as_str(name), from)),
+        _ => None,
     };
-    Ok(names.into_iter().filter_map(upstreams).collect())
+    project.manifest.targets.iter().filter_map(upstreams).collect()
 }
 
 /// Why nothing of a release was activated, if it holds what somebody went back from or what failed before.

@@ -19,10 +19,10 @@ pub fn followed(root: &Root, project: Option<&Project>, location: &Path) -> Resu
     let location: PathBuf = location.components().collect();
     let mut all = Vec::new();
     if let Some(project) = project {
-        for (name, from) in deployable(project, &[])? {
-            let Some(spec) = project.manifest.targets.get(&name) else { continue };
+        for (name, from) in deployable(project) {
+            let Some(spec) = project.manifest.targets.get(name) else { continue };
             let settings = project.manifest.settings_of(spec);
-            all.push(Subscription::of_target(&name, &settings, &from, &location));
+            all.push(Subscription::of_target(name, &settings, &from, &location));
         }
     }
     for saved in Subscription::all(root)? {
