@@ -22,6 +22,7 @@ pub mod launch;
 pub mod lock;
 pub mod log_file;
 pub mod manifest;
+pub mod packages;
 mod parallel;
 pub mod plan;
 pub mod project;

@@ -8,6 +8,7 @@
 mod error;
 mod find;
 mod program;
+mod python;
 mod start;
 mod update;
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use super::program::{Program, program};
-use super::{Found, LaunchError, Result};
+use super::{Found, LaunchError, Result, python};
 use crate::command::without_git;
 use crate::door;
 use crate::environment::EnvironmentFile;
@@ -87,6 +87,12 @@ pub fn prepare(
         ("GIT_DIST_VERSION_PATH", path.to_str().unwrap_or_default().to_owned()),
     ];
     variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(modules) = python::modules(&path, lease.kind)? {
+        let of_process = || process.get(python::PATH).and_then(|it| it.to_str()).map(ToOwned::to_owned);
+        let others = variables.remove(python::PATH).or_else(of_process).filter(|it| !it.is_empty());
+        let all: Vec<String> = std::iter::once(modules).chain(others).collect();
+        variables.insert(python::PATH.to_owned(), all.join(":"));
+    }
     Ok(Start { program, arguments, variables, lease, is_environment_lost, name })
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::channel::ChannelError;
 use crate::disk::{DiskError, Shown};
+use crate::packages::PackagesError;
 use crate::project::ProjectError;
 use crate::remote::RemoteError;
 use crate::rollout::RolloutError;
@@ -46,12 +47,15 @@ pub enum PublishError {
     /// Nothing is to be published.
     #[error("no target has files of its own to publish")]
     NoTargets,
-    /// A file changed while it was read.
-    #[error("`{}` changed while it was read", Shown(path))]
-    Changed {
-        /// Its path.
-        path: String,
+    /// Packages have no place of their own in the release.
+    #[error("the Python packages of target `{target}` would lie among everything else of the release")]
+    NoPlace {
+        /// The target.
+        target: String,
     },
+    /// Packages are not to be had.
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
     /// What is there does not count.
     #[error(transparent)]
     Channel(#[from] ChannelError),
@@ -89,9 +93,14 @@ impl PublishError {
             Self::NothingThere { .. } => "`git dist publish DEST --list` lists the channels".to_owned(),
             Self::NoManifest => "`git dist init` writes one".to_owned(),
             Self::NoTargets => {
-                "`-t` selects targets; those with an address in `from` come from elsewhere".to_owned()
+                "`-t` selects targets; those with an address in `from` come from elsewhere, and \
+                 `--vendor-python` takes Python packages in"
+                    .to_owned()
             }
-            Self::Changed { .. } => "try again when nobody writes to it".to_owned(),
+            Self::NoPlace { target } => {
+                format!("give its `source` a path: `\"source\": \"vendor/{target}\"`")
+            }
+            Self::Packages(source) => return source.hint(),
             Self::Channel(source) => return source.hint(),
             Self::Signature(source) => return source.hint(),
             Self::Remote(source) => return source.hint().map(ToOwned::to_owned),

@@ -11,6 +11,7 @@ mod error;
 mod keys;
 mod look;
 mod release;
+mod vendor;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,6 +58,8 @@ pub struct Request<'a> {
     pub single_writer: bool,
     /// Git's own files are published too.
     pub all: bool,
+    /// Python packages of targets are installed here, and become a part of the release.
+    pub vendor_python: bool,
     /// A release that holds what the one before holds is made all the same.
     pub force: bool,
     /// Nothing is written to the place.

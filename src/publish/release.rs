@@ -9,7 +9,7 @@ use chrono::Utc;
 use sha2::{Digest as _, Sha256};
 
 use super::chain::Chain;
-use super::{PublishError, Request, Result};
+use super::{PublishError, Request, Result, vendor};
 use crate::channel::{self, BundleInfo, Manifest, ReleaseInfo};
 use crate::disk::{Dir, WorkFolder};
 use crate::lock::Holder;
@@ -45,7 +45,13 @@ impl Release {
     ) -> Result<Self> {
         let Some(manifest_path) = &project.manifest_path else { return Err(PublishError::NoManifest) };
         let snapshot = project.snapshot();
-        let (targets, gathered) = gather(project, snapshot.as_ref(), request.targets, request.all)?;
+        let (mut targets, mut gathered) = gather(project, snapshot.as_ref(), request.targets, request.all)?;
+        if request.vendor_python {
+            for (name, packages) in vendor::vendor(project, request.targets, work, watch)? {
+                targets.push(name);
+                gathered.push(packages);
+            }
+        }
         if targets.is_empty() {
             return Err(PublishError::NoTargets);
         }
@@ -172,7 +178,7 @@ fn write(
             if is_there {
                 stream.add(path.as_bstr(), entry.mode, entry.id)?;
             } else {
-                copy(&mut *reader, &source.listing.root, entry, &path, stream)?;
+                stream.copy(&mut *reader, source.listing.root.as_bstr(), entry, path.as_bstr())?;
             }
         }
     }
@@ -182,36 +188,6 @@ fn write(
         })?;
     }
     Ok(files)
-}
-
-/// Writes the content of an entry that the repository does not have as it is.
-fn copy(
-    reader: &mut dyn Reader,
-    root: &BString,
-    entry: &Entry,
-    path: &BString,
-    stream: &mut Stream,
-) -> Result<()> {
-    if entry.is_stored_as_is() && entry.mode != Mode::Symlink {
-        let size = reader.size(root.as_bstr(), entry)?;
-        return stream.add_content(path.as_bstr(), entry.mode, size, |put| {
-            let (read, id) = reader.read(root.as_bstr(), entry, &mut |bytes| put(bytes))?;
-            // What changed since it was listed would end up as something else under the old size.
-            if read == size && id == entry.id {
-                Ok(())
-            } else {
-                Err(PublishError::Changed { path: path.to_string() })
-            }
-        });
-    }
-    // How long it will be is known when it is converted.
-    let mut bytes = Vec::new();
-    let mut keep = |piece: &[u8]| {
-        bytes.extend_from_slice(piece);
-        Ok(())
-    };
-    reader.read(root.as_bstr(), entry, &mut keep)?;
-    stream.add_content(path.as_bstr(), entry.mode, bytes.len() as u64, |put| Ok(put(&bytes)?))
 }
 
 fn joined(source: &BString, entry: &Entry) -> BString {

@@ -188,6 +188,16 @@ impl PythonError {
         }
     }
 
+    /// True if what was found was refused: somebody does not let us in, or a file is not what it should be.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Failed { cause, .. } => matches!(cause, Cause::Denied | Cause::Mismatch),
+            Self::Remote(error) => matches!(error, RemoteError::Denied { .. } | RemoteError::Mismatch { .. }),
+            Self::Mismatch { .. } | Self::TooLarge { .. } | Self::Content { .. } => true,
+            _ => false,
+        }
+    }
+
     /// True if it ended because the run was asked to stop.
     pub fn is_interrupted(&self) -> bool {
         matches!(self, Self::Interrupted { .. })

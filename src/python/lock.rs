@@ -9,9 +9,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use pep440_rs::Version;
+use sha2::{Digest as _, Sha256};
 
 use super::requirement::{Requirement, is_name, normalised};
 use super::{PythonError, Result};
+use crate::remote::hex;
 
 /// Packages with versions and digests, for one requirement, Python and platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,12 +104,23 @@ impl Lock {
         &self.tool
     }
 
-    /// True if the same packages in the same versions were chosen.
+    /// Where it was resolved, without credentials.
+    pub fn index(&self) -> &str {
+        &self.index
+    }
+
+    /// SHA-256 of its text, hexadecimal.
+    pub fn digest(&self) -> String {
+        hex(&Sha256::digest(self.to_string()))
+    }
+
+    /// True if the same packages in the same versions were chosen, for the same Python on the same kind of machine.
     pub fn chose_the_same(&self, other: &Self) -> bool {
         let chosen = |lock: &Self| -> Vec<_> {
             lock.pins.iter().map(|pin| (pin.name.clone(), pin.version.clone())).collect()
         };
-        self.egg == other.egg && chosen(self) == chosen(other)
+        let on = |lock: &Self| (lock.python.clone(), lock.platform.clone(), lock.egg.clone());
+        on(self) == on(other) && chosen(self) == chosen(other)
     }
 
     /// The package that is asked for.

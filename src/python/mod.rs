@@ -127,15 +127,6 @@ pub fn resolve(requirement: &Requirement, index: &Index, options: &Options<'_>) 
     Ok(lock(tool.name(), None, pins))
 }
 
-/// What would be chosen now in place of what `lock` says; `None` if that is the same.
-///
-/// # Errors
-/// As [`resolve`].
-pub fn newer(lock: &Lock, index: &Index, options: &Options<'_>) -> Result<Option<Lock>> {
-    let now = resolve(&lock.requirement, index, options)?;
-    Ok(Some(now).filter(|now| !now.chose_the_same(lock)))
-}
-
 /// Installs what `lock` says to the folder `into`, which is empty or not there.
 ///
 /// # Errors

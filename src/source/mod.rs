@@ -130,6 +130,12 @@ pub enum SourceError {
     /// The folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// A file changed while it was read.
+    #[error("`{path}` changed while it was read")]
+    Changed {
+        /// Its path, of what is on the way to a store the one that it would have had there.
+        path: String,
+    },
     /// The disk said no.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -141,6 +147,7 @@ impl SourceError {
         match self {
             Self::Git(source) => source.hint(),
             Self::Disk(source) => source.hint().map(ToOwned::to_owned),
+            Self::Changed { .. } => Some("try again when nobody writes to it".to_owned()),
             Self::Folder(_) => None,
         }
     }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Pace, Result, STORE, Subscription, channel, remote_git};
+use super::{Pace, Result, STORE, Subscription, channel, python, remote_git};
 use crate::channel::Manifest;
 use crate::disk::Dir;
+use crate::project::Project;
 use crate::remote::Remote;
 use crate::signature::{Signature, Signers};
 use crate::source::HashKind;
@@ -16,6 +17,8 @@ pub(super) struct Asked<'a> {
     pub(super) subscription: &'a Subscription,
     pub(super) folder: &'a Dir,
     pub(super) signers: &'a Signers,
+    /// The project on this machine whose dist.json says where things go, if there is one.
+    pub(super) project: Option<&'a Project>,
     /// Nothing is to be fetched.
     pub(super) check: bool,
     pub(super) pace: Pace<'a>,
@@ -26,8 +29,8 @@ pub(super) struct Asked<'a> {
 pub struct Arrival {
     /// The upstream's address, without credentials.
     pub upstream: String,
-    /// The commit.
-    pub commit: String,
+    /// The commit; `None` where it is made here, and was not made yet.
+    pub commit: Option<String>,
     /// What people know it by: `stable 17`, `v1.2`.
     pub release: String,
     /// Who vouches for it, if somebody does.
@@ -41,19 +44,27 @@ pub(super) enum Way {
     /// As bundles of a published place.
     Channel { remote: Remote, manifest: Box<Manifest> },
     /// By `git fetch`.
-    Git { url: String, reference: String },
+    Git { url: String, reference: String, commit: String },
+    /// As files that uv or pip install, or as an egg.
+    Python(Box<python::Chosen>),
 }
 
 impl Arrival {
-    /// Fetches it into the subscription's store. Returns the number of bytes that came, as far as that is known.
-    pub(super) fn fetch(&self, folder: &Dir, pace: Pace<'_>) -> Result<u64> {
-        match &self.way {
-            Way::Channel { remote, manifest } => channel::fetch(remote, manifest, folder, pace),
-            Way::Git { url, reference } => {
-                let store = store(folder, None, url, pace)?;
-                remote_git::fetch(&store, url, reference, &self.commit, pace)?;
-                Ok(0)
+    /// Fetches it into the subscription's store. Returns its commit, and the number of bytes that came as far as that is
+    /// known.
+    pub(super) fn fetch(&self, folder: &Dir, pace: Pace<'_>) -> Result<(String, u64)> {
+        match (&self.way, self.commit.clone()) {
+            (Way::Channel { remote, manifest }, _) => {
+                let bytes = channel::fetch(remote, manifest, folder, pace)?;
+                Ok((manifest.release.commit.clone(), bytes))
             }
+            (Way::Git { url, reference, commit }, _) => {
+                let store = store(folder, None, url, pace)?;
+                remote_git::fetch(&store, url, reference, commit, pace)?;
+                Ok((commit.clone(), 0))
+            }
+            (Way::Python(_), Some(commit)) => Ok((commit, 0)),
+            (Way::Python(chosen), None) => Ok((chosen.fetch(folder, pace)?, 0)),
         }
     }
 
@@ -61,7 +72,7 @@ impl Arrival {
     pub(super) fn manifest_path(&self) -> Option<&str> {
         match &self.way {
             Way::Channel { manifest, .. } => Some(&manifest.release.manifest),
-            Way::Git { .. } => None,
+            Way::Git { .. } | Way::Python(_) => None,
         }
     }
 
@@ -69,7 +80,7 @@ impl Arrival {
     pub(super) fn targets(&self) -> Option<&[String]> {
         match &self.way {
             Way::Channel { manifest, .. } => Some(&manifest.release.targets),
-            Way::Git { .. } => None,
+            Way::Git { .. } | Way::Python(_) => None,
         }
     }
 
@@ -81,6 +92,7 @@ impl Arrival {
                 let short = reference.strip_prefix("refs/heads/").or(reference.strip_prefix("refs/tags/"));
                 short.unwrap_or(reference).to_owned()
             }
+            Way::Python(chosen) => chosen.lock.version(),
         }
     }
 }

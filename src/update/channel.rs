@@ -49,7 +49,7 @@ fn arrival(remote: Remote, manifest: Manifest, signature: Signature) -> Arrival 
     let revision = &manifest.release.revision;
     Arrival {
         upstream: remote.address().to_string(),
-        commit: manifest.release.commit.clone(),
+        commit: Some(manifest.release.commit.clone()),
         release: format!("{} {} ({revision})", manifest.channel, manifest.sequence),
         signature: Some(signature),
         way: Way::Channel { remote, manifest: Box::new(manifest) },

@@ -51,14 +51,19 @@ pub(super) fn held_back(report: &Report) -> Option<String> {
 }
 
 /// Deploys what arrived; where that was forced, also what was marked bad.
-pub(super) fn deploy(run: &Run<'_>, project: Option<Project>, arrival: &Arrival) -> Result<Report> {
+pub(super) fn deploy(
+    run: &Run<'_>,
+    project: Option<Project>,
+    arrival: &Arrival,
+    commit: &str,
+) -> Result<Report> {
     let Run { root, folder, subscription, environment, events, .. } = *run;
     let store = store_path(folder);
     let is_own = project.is_none();
     let arrived = match project {
         Some(project) => {
             let repository = Repository::at(&store)?;
-            let revision = repository.resolve_as(&arrival.commit, &arrival.branch())?;
+            let revision = repository.resolve_as(commit, &arrival.branch())?;
             project.of_content(repository, revision)
         }
         None => {
@@ -67,7 +72,7 @@ pub(super) fn deploy(run: &Run<'_>, project: Option<Project>, arrival: &Arrival)
             environment.insert("DEPLOY_ROOT".to_owned(), root.path().as_os_str().to_owned());
             let manifest = arrival.manifest_path();
             let mut project =
-                Project::open_branch(&store, &arrival.branch(), &arrival.commit, manifest, &environment)?;
+                Project::open_branch(&store, &arrival.branch(), commit, manifest, &environment)?;
             project.manifest.take_all_from_git();
             project
         }

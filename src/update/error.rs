@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::channel::ChannelError;
 use crate::disk::{DiskError, Shown};
+use crate::packages::PackagesError;
 use crate::project::ProjectError;
 use crate::remote::RemoteError;
 use crate::rollout::RolloutError;
@@ -72,6 +73,12 @@ pub enum UpdateError {
         /// What is followed.
         track: String,
     },
+    /// Packages bring no dist.json.
+    #[error("`{upstream}` has Python packages, which do not say where they go")]
+    NeedsManifest {
+        /// The upstream.
+        upstream: String,
+    },
     /// What was there when it was asked is not there any more.
     #[error("`{upstream}` moved on while it was fetched from")]
     Moved {
@@ -101,6 +108,9 @@ pub enum UpdateError {
     /// The place said no, or cannot be reached.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// Packages are not to be had.
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
     /// git said no.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -133,12 +143,16 @@ impl UpdateError {
             Self::Unreachable { .. } | Self::OutOfTime { .. } => true,
             Self::Remote(error) => error.is_unreachable(),
             Self::Git(error) => error.is_unreachable(),
+            Self::Packages(error) => error.is_unreachable(),
             _ => false,
         }
     }
 
     /// True if what arrived was refused for what it is.
     pub fn is_refusal(&self) -> bool {
+        if let Self::Packages(error) = self {
+            return error.is_refusal();
+        }
         matches!(
             self,
             Self::Channel(_)
@@ -180,6 +194,12 @@ impl UpdateError {
             Self::Signature(source) => return source.hint(),
             Self::Remote(source) => return source.hint().map(ToOwned::to_owned),
             Self::Git(source) => return source.hint(),
+            Self::Packages(source) => return source.hint(),
+            Self::NeedsManifest { .. } => {
+                "write them into a dist.json: `\"tool\": { \"source\": \".\", \"destination\": \"{DEPLOY_ROOT}/lib/tool\", \
+                 \"options\": { \"from\": \"pypi\", \"require\": \"tool>=1\" } }`, then `git dist update`"
+                    .to_owned()
+            }
             Self::Project(source) => return source.hint(),
             Self::Moved { .. } => "try again".to_owned(),
             _ => return None,

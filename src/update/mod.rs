@@ -3,7 +3,7 @@
 //!
 //! Whatever arrives becomes a commit in a bare store of the subscription and is deployed from there, as everything else
 //! is. Nothing that arrives is believed before it is checked: a channel by its signature, its sequence and its expiry, a
-//! bundle by its digest, a remote by what git and the option `require_signed` ask for. An upstream that cannot be reached
+//! bundle by its digest, a remote by what git and the option `require_signed` ask for, packages by the digests of their lock. An upstream that cannot be reached
 //! makes the next one be tried; one that says no, or sends something else than it should, does not.
 
 mod arrival;
@@ -11,6 +11,7 @@ mod channel;
 mod deploy;
 mod error;
 mod followed;
+mod python;
 mod remote_git;
 mod state;
 mod subscription;
@@ -25,6 +26,7 @@ use crate::command::TimeLimit;
 use crate::credentials::without_credentials;
 use crate::disk::{Dir, LogFile};
 use crate::events::{self, Event, EventKind};
+use crate::project::Project;
 use crate::remote::Limits;
 use crate::rollout::{Events, Report};
 use crate::root::Root;
@@ -194,6 +196,9 @@ pub fn abandon(meta: &Dir, folder: &Dir, name: &str) {
     }
 }
 
+/// What arrived, its commit, and the bytes that were fetched; or what came of the update without it.
+type Obtained = ControlFlow<Outcome, (Arrival, String, u64)>;
+
 struct Run<'r> {
     root: &'r Root,
     meta: &'r Dir,
@@ -215,25 +220,25 @@ impl Run<'_> {
         if self.request.offline {
             return Ok(Outcome::Offline);
         }
-        let (arrival, bytes) = match self.obtain(state, &signers)? {
+        let (arrival, commit, bytes) = match self.obtain(state, &signers, project.as_ref())? {
             ControlFlow::Continue(obtained) => obtained,
             ControlFlow::Break(outcome) => return Ok(outcome),
         };
         let release = arrival.release.clone();
-        match deploy::deploy(self, project, &arrival) {
+        match deploy::deploy(self, project, &arrival, &commit) {
             Ok(report) => {
                 if let Some(why) = deploy::held_back(&report) {
-                    state.note_bad(&arrival.commit, why.clone());
+                    state.note_bad(&commit, why.clone());
                     return Ok(Outcome::KnownBad { release, why });
                 }
-                state.bad.remove(&arrival.commit);
-                state.deployed = Some(arrival.commit.clone());
+                state.bad.remove(&commit);
+                state.deployed = Some(commit);
                 state.release = Some(release.clone());
                 Ok(Outcome::Updated { release, bytes, report: Box::new(report) })
             }
             Err(error) if error.is_release_bad() => {
                 let why = crate::causes::chain(&error);
-                state.note_bad(&arrival.commit, why);
+                state.note_bad(&commit, why);
                 Err(UpdateError::Bad { release, source: Box::new(error) })
             }
             Err(error) => Err(error),
@@ -242,11 +247,11 @@ impl Run<'_> {
 
     /// Asks one upstream after the other what there is, and fetches it: those that answer may be away when it comes to
     /// that. Breaks off where there is nothing to deploy.
-    fn obtain(&self, state: &mut State, signers: &Signers) -> Result<ControlFlow<Outcome, (Arrival, u64)>> {
+    fn obtain(&self, state: &mut State, signers: &Signers, project: Option<&Project>) -> Result<Obtained> {
         let mut away = Vec::new();
         for address in &self.subscription.from {
             let shown = without_credentials(address).into_owned();
-            match self.obtain_from(&Upstream::parse(address)?, state, signers) {
+            match self.obtain_from(&Upstream::parse(address)?, state, signers, project) {
                 Err(error) if error.is_unreachable() => {
                     let why = crate::causes::chain(&error);
                     self.tell(EventKind::Unreachable, |event| {
@@ -266,27 +271,31 @@ impl Run<'_> {
         upstream: &Upstream,
         state: &mut State,
         signers: &Signers,
-    ) -> Result<ControlFlow<Outcome, (Arrival, u64)>> {
+        project: Option<&Project>,
+    ) -> Result<Obtained> {
         let asked = Asked {
             subscription: self.subscription,
             folder: self.folder,
             signers,
+            project,
             check: self.request.check,
             pace: self.pace,
         };
         let arrival = upstream.ask(asked, state)?;
         let release = arrival.release.clone();
-        if state.deployed.as_ref() == Some(&arrival.commit) && !self.request.force {
+        let known = arrival.commit.as_ref();
+        if known.is_some_and(|commit| state.deployed.as_ref() == Some(commit)) && !self.request.force {
             state.release = Some(release.clone());
             return Ok(ControlFlow::Break(Outcome::Current { release }));
         }
-        if let Some(why) = state.bad.get(&arrival.commit).filter(|_| !self.request.force) {
-            return Ok(ControlFlow::Break(Outcome::KnownBad { release, why: why.clone() }));
+        let bad = |commit: &String| state.bad.get(commit).filter(|_| !self.request.force).cloned();
+        if let Some(why) = known.and_then(bad) {
+            return Ok(ControlFlow::Break(Outcome::KnownBad { release, why }));
         }
         if self.request.check {
             return Ok(ControlFlow::Break(Outcome::Available { release }));
         }
-        let bytes = arrival.fetch(self.folder, self.pace)?;
+        let (commit, bytes) = arrival.fetch(self.folder, self.pace)?;
         if bytes > 0 {
             self.tell(EventKind::Fetch, |event| {
                 event.upstream = Some(arrival.upstream.clone());
@@ -294,7 +303,7 @@ impl Run<'_> {
                 event.bytes = bytes;
             });
         }
-        Ok(ControlFlow::Continue((arrival, bytes)))
+        Ok(ControlFlow::Continue((arrival, commit, bytes)))
     }
 
     /// Writes down what came of it.

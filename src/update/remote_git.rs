@@ -26,8 +26,8 @@ pub(super) fn ask(url: &str, asked: Asked<'_>) -> Result<Arrival> {
     };
     let short = reference.strip_prefix("refs/heads/").or(reference.strip_prefix("refs/tags/"));
     let release = format!("{} ({})", short.unwrap_or(&reference), commit.get(..7).unwrap_or(&commit));
-    let way = Way::Git { url: url.to_owned(), reference };
-    Ok(Arrival { upstream: shown, commit, release, signature: None, way })
+    let way = Way::Git { url: url.to_owned(), reference, commit: commit.clone() };
+    Ok(Arrival { upstream: shown, commit: Some(commit), release, signature: None, way })
 }
 
 /// Fetches what was picked. A remote that moved on meanwhile is asked again in its time.

@@ -1,7 +1,9 @@
 //! Where something new may come from, by its address.
 
 use super::arrival::{Arrival, Asked};
-use super::{Result, State, UpdateError, channel, remote_git};
+use super::{Result, State, UpdateError, channel, python, remote_git};
+use crate::packages::PackagesError;
+use crate::python::Index;
 use crate::remote::Address;
 
 /// An upstream.
@@ -11,15 +13,20 @@ pub enum Upstream {
     Place(Address),
     /// A git repository, as git names it.
     Git(String),
+    /// A place of Python packages.
+    Python(Index),
 }
 
 impl Upstream {
-    /// The upstream that `address` names. What ends in `.git`, begins with `git+`, `git:` or `ssh:`, or is written as scp
+    /// The upstream that `address` names. What begins with `pypi` or `packages:` is a place of Python packages, what ends in `.git`, begins with `git+`, `git:` or `ssh:`, or is written as scp
     /// does is a git repository; everything else a published place.
     ///
     /// # Errors
     /// [`UpdateError::Remote`] for an address that is none.
     pub fn parse(address: &str) -> Result<Self> {
+        if Index::is_one(address) {
+            return Ok(Self::Python(Index::parse(address).map_err(PackagesError::from)?));
+        }
         if let Some(url) = address.strip_prefix("git+") {
             return Ok(Self::Git(url.to_owned()));
         }
@@ -45,6 +52,7 @@ impl Upstream {
         match self {
             Self::Place(address) => channel::ask(address, asked, state),
             Self::Git(url) => remote_git::ask(url, asked),
+            Self::Python(index) => python::ask(index, asked),
         }
     }
 }
@@ -68,7 +76,12 @@ mod tests {
         for place in ["/mnt/releases", "https://example.org/x", "s3://bucket/x", "./releases"] {
             assert!(matches!(Upstream::parse(place).unwrap(), Upstream::Place(_)), "{place}");
         }
-        for bad in ["--upload-pack=x.git", "-x", "nonsense://x"] {
+        for packages in
+            ["pypi", "pypi:https://example.org/simple", "packages:/srv/x.git", "packages:s3://bucket/x"]
+        {
+            assert!(matches!(Upstream::parse(packages).unwrap(), Upstream::Python(_)), "{packages}");
+        }
+        for bad in ["--upload-pack=x.git", "-x", "nonsense://x", "pypi:x", "packages:https://example.org/x"] {
             assert!(Upstream::parse(bad).is_err(), "{bad}");
         }
     }

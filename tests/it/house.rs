@@ -38,6 +38,7 @@ const ROOMS: &[&str] = &[
     "inventory",
     "rollout",
     "cache",
+    "packages",
     "publish",
     "update",
     "launch",

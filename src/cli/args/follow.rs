@@ -59,6 +59,10 @@ pub(in crate::cli) struct Publish {
     /// Publish .gitattributes, .gitignore and .gitmodules too
     #[arg(long)]
     pub(in crate::cli) all: bool,
+    /// Install the Python packages of targets, and make them a part of the release: who follows it needs no index, uv or
+    /// pip
+    #[arg(long)]
+    pub(in crate::cli) vendor_python: bool,
     /// Make a release even if it holds what the one before holds
     #[arg(short, long)]
     pub(in crate::cli) force: bool,

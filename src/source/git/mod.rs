@@ -36,7 +36,7 @@ pub use listing::{Conversion, ListOptions, MAX_ENTRIES, Submodules};
 pub use object::{BlobHasher, TreeEntry, blob_id, is_too_deep, tree_id};
 pub use repository::{Repository, SIZE_LIMIT};
 pub use revision::{Ancestry, Author, Revision};
-pub use snapshot::{Mode, Node, Snapshot};
+pub use snapshot::{Mode, Node, Snapshot, join};
 pub use store::{Store, Watch};
 pub use stream::{Commit, Stream};
 pub use tag::{AskedTag, TagObject};

@@ -252,8 +252,8 @@ pub(super) fn read_checked(
     }
 }
 
-/// `name` below `directory`.
-pub(super) fn join(directory: &BStr, name: &BStr) -> BString {
+/// `name` below `directory`; an empty directory is the root.
+pub fn join(directory: &BStr, name: &BStr) -> BString {
     let mut path = BString::new(Vec::with_capacity(directory.len() + 1 + name.len()));
     path.extend_from_slice(directory);
     if !path.is_empty() {

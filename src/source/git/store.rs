@@ -138,7 +138,15 @@ impl Store {
         let arguments = ["hash-object", "-t", "tag", "-w", "--stdin"].map(OsString::from);
         let said = self.run_in(&self.path, "make a tag", &arguments, Some(&input), watch)?;
         let id = said.bytes().trim().to_str_lossy().into_owned();
-        self.run("make a tag", &["update-ref", reference, &id], watch)?;
+        self.point(reference, &id, watch)
+    }
+
+    /// Lets `reference` lead to the object `id`.
+    ///
+    /// # Errors
+    /// When it is not there, or git cannot write it down.
+    pub fn point(&self, reference: &str, id: &str, watch: Watch<'_>) -> Result<()> {
+        self.run("name an object", &["update-ref", reference, id], watch)?;
         Ok(())
     }
 

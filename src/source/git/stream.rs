@@ -7,6 +7,7 @@ use gix::ObjectId;
 
 use super::Mode;
 use crate::disk::{self, NewFile};
+use crate::source::{Entry, Reader, SourceError};
 
 /// What a commit says of itself.
 #[derive(Clone, Debug)]
@@ -77,6 +78,39 @@ impl Stream {
         self.put(format!("M {} inline {}\ndata {size}\n", mode.as_str(), quoted(path)).as_bytes())?;
         fill(&mut |bytes| self.put(bytes))?;
         Ok(self.put(b"\n")?)
+    }
+
+    /// Adds what `reader` has of an entry of the listing of `root`, at `path`.
+    ///
+    /// # Errors
+    /// [`SourceError::Changed`], and when the content cannot be read or the file not be written.
+    pub fn copy(
+        &mut self,
+        reader: &mut dyn Reader,
+        root: &BStr,
+        entry: &Entry,
+        path: &BStr,
+    ) -> Result<(), SourceError> {
+        if entry.is_stored_as_is() && entry.mode != Mode::Symlink {
+            let size = reader.size(root, entry)?;
+            return self.add_content(path, entry.mode, size, |put| {
+                let (read, id) = reader.read(root, entry, &mut |bytes| put(bytes))?;
+                // What changed since it was listed would end up as something else under the old size.
+                if read == size && id == entry.id {
+                    Ok(())
+                } else {
+                    Err(SourceError::Changed { path: path.to_string() })
+                }
+            });
+        }
+        // How long it will be is known when it is converted.
+        let mut bytes = Vec::new();
+        let mut keep = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        };
+        reader.read(root, entry, &mut keep)?;
+        self.add_content(path, entry.mode, bytes.len() as u64, |put| Ok(put(&bytes)?))
     }
 
     /// Ends the stream.

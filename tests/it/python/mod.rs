@@ -3,7 +3,7 @@
 mod eggs;
 mod failures;
 mod installs;
-mod packages;
+pub(crate) mod packages;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ fn machines() -> Vec<Machine> {
 }
 
 /// The folder of uv.
-fn uv() -> Option<PathBuf> {
+pub(crate) fn uv() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let named = std::env::var_os("GIT_DIST_TEST_UV").map(PathBuf::from);
     named.into_iter().chain(std::env::split_paths(&path)).find(|folder| folder.join("uv").is_file())
@@ -112,9 +112,10 @@ impl Machine {
         self.with(|options| python::resolve(&requirement, &index, options))
     }
 
+    /// What would be chosen now, where that is something else.
     fn newer(&self, lock: &Lock, index: &str) -> Result<Option<Lock>, PythonError> {
-        let index = Index::parse(index)?;
-        self.with(|options| python::newer(lock, &index, options))
+        let now = self.resolve(&lock.requirement().to_string(), index)?;
+        Ok(Some(now).filter(|now| !now.chose_the_same(lock)))
     }
 
     fn install(&self, lock: &Lock, index: &str, folder: &str) -> Result<Installed, PythonError> {
@@ -171,7 +172,7 @@ fn files(folder: &Path) -> Vec<String> {
     found
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap());
     sha2::Sha256::digest(bytes).iter().flat_map(digits).collect()

@@ -34,7 +34,7 @@ else:
 ";
 
 /// A wheel that is being made.
-pub(super) struct Wheel {
+pub(crate) struct Wheel {
     name: &'static str,
     version: &'static str,
     needs: Vec<&'static str>,
@@ -42,7 +42,7 @@ pub(super) struct Wheel {
 }
 
 /// One with a module that prints its version, and a program that does.
-pub(super) fn wheel(name: &'static str, version: &'static str) -> Wheel {
+pub(crate) fn wheel(name: &'static str, version: &'static str) -> Wheel {
     let module = format!("def main():\n    print('{name} {version}')\n");
     let program = format!("[console_scripts]\n{name} = {name}:main\n");
     Wheel { name, version, needs: Vec::new(), entries: Vec::new() }
@@ -51,18 +51,18 @@ pub(super) fn wheel(name: &'static str, version: &'static str) -> Wheel {
 }
 
 impl Wheel {
-    pub(super) fn needs(mut self, requirement: &'static str) -> Self {
+    pub(crate) fn needs(mut self, requirement: &'static str) -> Self {
         self.needs.push(requirement);
         self
     }
 
-    pub(super) fn with(mut self, path: &str, text: &str) -> Self {
+    pub(crate) fn with(mut self, path: &str, text: &str) -> Self {
         self.entries.push((path.to_owned(), text.to_owned()));
         self
     }
 
     /// Writes it to `folder`.
-    pub(super) fn write(self, folder: &Path) -> PathBuf {
+    pub(crate) fn write(self, folder: &Path) -> PathBuf {
         let Self { name, version, needs, entries } = self;
         let needs: String = needs.iter().flat_map(|need| ["Requires-Dist: ", need, "\n"]).collect();
         let info = format!("{name}-{version}.dist-info");
@@ -77,7 +77,7 @@ impl Wheel {
 }
 
 /// An egg with a module that prints its version.
-pub(super) fn egg(folder: &Path, name: &str, version: &str, python: &str) -> PathBuf {
+pub(crate) fn egg(folder: &Path, name: &str, version: &str, python: &str) -> PathBuf {
     let module = format!("def main():\n    print('{name} {version}')\n");
     let info = format!("Metadata-Version: 1.0\nName: {name}\nVersion: {version}\n");
     let entries = json!({ format!("{name}/__init__.py"): module, "EGG-INFO/PKG-INFO": info });
@@ -85,7 +85,7 @@ pub(super) fn egg(folder: &Path, name: &str, version: &str, python: &str) -> Pat
 }
 
 /// A source archive that brings what builds it, which writes the file `trace` when it runs.
-pub(super) fn source(folder: &Path, name: &str, version: &str, trace: &Path) -> PathBuf {
+pub(crate) fn source(folder: &Path, name: &str, version: &str, trace: &Path) -> PathBuf {
     let (top, trace) = (format!("{name}-{version}"), trace.display());
     let backend = format!(
         "import zipfile\nopen('{trace}', 'w').write('ran')\n\
@@ -121,7 +121,7 @@ fn archive(file: &Path, entries: &Value) -> PathBuf {
 }
 
 /// Offers the files of `folder` at `/simple/`, with a page of links for each package.
-pub(super) fn offer(server: &HttpServer, folder: &Path) {
+pub(crate) fn offer(server: &HttpServer, folder: &Path) {
     let mut pages: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

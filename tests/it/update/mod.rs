@@ -1,6 +1,7 @@
 //! Following what is published elsewhere: what is believed, what is not, and when anybody is asked.
 
 mod failures;
+mod python;
 mod refusals;
 mod schedule;
 mod upstreams;
