@@ -3,7 +3,7 @@
 mod metrics;
 mod unit;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use humantime::format_duration;
@@ -16,6 +16,7 @@ use super::deploy::{note_changes, show_items};
 use super::error::{CliError, DONE, FAILED, NEW, USAGE};
 use super::printer::Tone;
 use crate::disk::Dir;
+use crate::door;
 use crate::launch;
 use crate::project::Project;
 use crate::root::Root;
@@ -27,6 +28,9 @@ const DETACHED: Duration = Duration::from_mins(30);
 pub(super) fn run(context: &Context<'_>, arguments: &Update) -> Result<u8, CliError> {
     if let Some(kind) = arguments.print_unit {
         return unit::print(context, arguments, kind);
+    }
+    if let Some(limit) = arguments.wait {
+        return wait(context, arguments, limit);
     }
     if arguments.detached {
         // The application that started it may end, and its terminal go, before this does.
@@ -89,6 +93,36 @@ pub(super) fn run(context: &Context<'_>, arguments: &Update) -> Result<u8, CliEr
         Some((_, error)) if !context.printer.is_json() => Err(error.into()),
         _ => Ok(code),
     }
+}
+
+/// For an application that is about to start: does what is due, and says whether something new is active.
+fn wait(context: &Context<'_>, arguments: &Update, limit: Duration) -> Result<u8, CliError> {
+    let root = context.root(None)?;
+    let subscriptions = followed(context, &root, None, arguments)?;
+    let program = door::own_program().map_err(|error| {
+        let message = format!("git dist does not find itself: {error}");
+        CliError::Told { message, hint: None, code: FAILED }
+    })?;
+    let end = Instant::now() + limit;
+    let mut updated = Vec::new();
+    for subscription in subscriptions.iter().filter(|_| !context.is_offline()) {
+        let left = end.saturating_duration_since(Instant::now());
+        let name = &subscription.name;
+        match launch::update_and_wait(&program, &root, name, left) {
+            Ok(Some(release)) => {
+                context.printer.talk(format!("{name}: is at {release}"));
+                updated.push(name);
+            }
+            Ok(None) => {}
+            Err(error) => context.printer.warn(format!("{name}: {}", crate::causes::chain(&error)), None),
+        }
+    }
+    if context.printer.is_json() {
+        context
+            .printer
+            .json(&json!({ "format": "git-dist/update-wait", "version": 1, "updated": updated }))?;
+    }
+    Ok(if updated.is_empty() { DONE } else { NEW })
 }
 
 /// What is to be brought up to date.

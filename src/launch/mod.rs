@@ -15,7 +15,7 @@ mod update;
 pub use error::LaunchError;
 pub use find::{Found, find, find_by_history};
 pub use start::{Start, prepare};
-pub use update::{Update, detach, is_due, start_update};
+pub use update::{Update, detach, is_due, start_update, update_and_wait};
 
 /// The result of a launch.
 pub type Result<T, E = LaunchError> = std::result::Result<T, E>;

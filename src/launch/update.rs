@@ -12,9 +12,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::{LaunchError, Result};
 use crate::command::without_git;
 use crate::disk::Dir;
 use crate::door;
+use crate::root::Root;
+use crate::update::State;
 
 /// Folder in a root's own folder with a folder for each subscription.
 const UPDATES: &str = "updates";
@@ -79,6 +82,30 @@ pub fn start_update(program: &Path, root: &Path, subscription: &str, update: Upd
         wait(&reader, limit)?;
     }
     Ok(())
+}
+
+/// Does what is due for `subscription` of `root`, for an application that is about to start: waits no longer than `limit`,
+/// after which it goes on alone. Returns what is active now, if that is something new. What goes wrong with the update
+/// itself is for its log.
+///
+/// # Errors
+/// When what is known of the subscription cannot be read, or the update not be started.
+pub fn update_and_wait(
+    program: &Path,
+    root: &Root,
+    subscription: &str,
+    limit: Duration,
+) -> Result<Option<String>> {
+    let Some(meta) = root.open()? else { return Ok(None) };
+    if !is_due(&meta, subscription) {
+        return Ok(None);
+    }
+    let folder = meta.descend(&Path::new(UPDATES).join(subscription))?;
+    let before = State::read(&folder)?.deployed;
+    let started = start_update(program, root.path(), subscription, Update::Wait(limit));
+    started.map_err(|source| LaunchError::Exec { program: program.to_owned(), source })?;
+    let after = State::read(&folder)?;
+    Ok(after.release.filter(|_| after.deployed != before))
 }
 
 /// Leaves the terminal and the process group of whoever started this process: what `update --detached` does first.

@@ -14,6 +14,7 @@ mod distman_spellings;
 mod docs;
 mod doctor;
 mod environment;
+mod examples;
 mod export;
 mod faults;
 mod filesystems;

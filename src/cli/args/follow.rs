@@ -87,6 +87,7 @@ Examples:
   git dist update                          what is due
   git dist update --now tool               one target, at once
   git dist update --check                  is there anything new?
+  git dist update --wait=2s tool           for an application that updates itself when it starts
   git dist update --print-unit systemd     a timer that does it")]
 pub(in crate::cli) struct Update {
     /// Targets that come from elsewhere, or names of what was installed
@@ -98,6 +99,12 @@ pub(in crate::cli) struct Update {
     /// Only look whether there is something new; exit with 10 if there is
     #[arg(long)]
     pub(in crate::cli) check: bool,
+    /// Do what is due, but keep nobody waiting for longer [default: 10s]; it goes on in the background then. Exit with 10
+    /// if something new is active, and with 0 otherwise, whatever became of it: `git dist log` knows
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10s",
+        value_parser = humantime::parse_duration,
+        conflicts_with_all = ["now", "check", "offline", "force", "print_unit", "metrics"])]
+    pub(in crate::cli) wait: Option<Duration>,
     /// Use no network; so does `GIT_DIST_OFFLINE=1`
     #[arg(long, conflicts_with_all = ["now", "check"])]
     pub(in crate::cli) offline: bool,
