@@ -9,6 +9,20 @@ use std::sync::LazyLock;
 use super::session::{Session, is_same};
 use super::{is_update, path, read};
 
+/// Pages of `docs` with sessions in them.
+const PAGES: [&str; 10] = [
+    "cache",
+    "environment",
+    "json",
+    "migration",
+    "on-disk",
+    "recovery",
+    "run",
+    "self-update",
+    "transmute",
+    "updates",
+];
+
 #[test]
 fn the_readme_shows_what_happens() {
     check("README.md");
@@ -16,7 +30,7 @@ fn the_readme_shows_what_happens() {
 
 #[test]
 fn the_pages_show_what_happens() {
-    for page in ["cache", "environment", "json", "migration", "on-disk", "recovery", "run"] {
+    for page in PAGES {
         check(&format!("docs/{page}.md"));
     }
 }
@@ -96,7 +110,11 @@ fn lines_while(text: &str, is_one: impl Fn(&str, usize) -> bool) -> usize {
     lines.take_while(|(number, line)| is_one(line, *number)).map(|(_, line)| line.len()).sum()
 }
 
-/// What the shell is given for a command as it is shown.
+/// What the shell is given for a command as it is shown: a line `@FILE@` stands for what that file of the repository says.
 fn script(command: &str) -> String {
-    command.lines().map(|line| line[2..].to_owned() + "\n").collect()
+    let line = |line: &str| match line.strip_prefix('@').and_then(|line| line.strip_suffix('@')) {
+        Some(name) => read(name),
+        None => line.to_owned() + "\n",
+    };
+    command.lines().map(|shown| line(&shown[2..])).collect()
 }

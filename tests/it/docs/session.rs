@@ -55,10 +55,15 @@ impl Session {
 /// machine has. Hashes may differ too, so that a git with other defaults says the same, but not where the
 /// documentation is written again: one page then has one hash for one commit.
 pub(super) fn is_same(shown: &str, printed: &str) -> bool {
-    static VARYING: LazyLock<[Regex; 4]> = LazyLock::new(|| {
+    static VARYING: LazyLock<[Regex; 9]> = LazyLock::new(|| {
         [
             r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z",
+            r"\.staging-r\d+-\d+",
+            r"py3\.\d+",
             r"git version [0-9.]+",
+            r"[0-9.]+ (B|KiB)\b",
+            r"SHA256:[A-Za-z0-9+/]{43}",
+            r"\d{4}-\d\d-\d\d( \d\d:\d\d)?",
             r"shared as (clones|hard links)",
             r"  +",
         ]
