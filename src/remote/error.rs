@@ -180,7 +180,7 @@ impl RemoteError {
             }
             Self::Conflict { .. } => "look at what is there now, and publish again",
             Self::NoPreconditions { .. } => {
-                "publish to a directory or to a store that has conditional writes"
+                "publish to a store that has conditional writes; if nobody else publishes there, `--single-writer` says so"
             }
             Self::Mismatch { .. } | Self::Size { .. } => "publish it again, or ask who published it",
             Self::Answer { at, status: 301 | 307, .. } if at.starts_with("s3://") => REGION,

@@ -3,6 +3,7 @@
 mod contents;
 mod place;
 mod releases;
+mod s3;
 
 use std::fs;
 use std::path::PathBuf;

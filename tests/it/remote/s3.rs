@@ -13,6 +13,8 @@ pub(crate) struct Moto {
     server: Child,
     url: String,
     key: (String, String),
+    /// That of somebody who may read objects, and do nothing else.
+    reading: (String, String),
 }
 
 /// Starts it, and makes a bucket and a user. Moto looks at conditions before it writes, and may do other things in
@@ -32,12 +34,15 @@ def client(name, **keys):
 any = dict(aws_access_key_id='any', aws_secret_access_key='any')
 client('s3', **any).create_bucket(Bucket='bucket')
 iam = client('iam', **any)
-iam.create_user(UserName='publisher')
-policy = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': 's3:*', 'Resource': '*'}]}
-iam.put_user_policy(UserName='publisher', PolicyName='all', PolicyDocument=json.dumps(policy))
-key = iam.create_access_key(UserName='publisher')['AccessKey']
+def user(name, action):
+    iam.create_user(UserName=name)
+    policy = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': action, 'Resource': '*'}]}
+    iam.put_user_policy(UserName=name, PolicyName='some', PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=name)['AccessKey']
+    return key['AccessKeyId'], key['SecretAccessKey']
+keys = user('publisher', 's3:*') + user('consumer', 's3:GetObject')
 requests.post(url + '/moto-api/reset-auth', data='0').raise_for_status()
-print(url, key['AccessKeyId'], key['SecretAccessKey'], flush=True)
+print(url, *keys, flush=True)
 sys.stdin.read()
 ";
 
@@ -55,17 +60,28 @@ impl Moto {
         let mut line = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let words: Vec<_> = line.split_whitespace().collect();
-        let [url, id, secret] = words[..] else { panic!("moto does not start: {line}") };
-        Some(Self { server, url: url.to_owned(), key: (id.to_owned(), secret.to_owned()) })
+        let [url, keys @ ..] = &words[..] else { panic!("moto does not start: {line}") };
+        let key = |at: usize| (keys[at].to_owned(), keys[at + 1].to_owned());
+        Some(Self { server, url: (*url).to_owned(), key: key(0), reading: key(2) })
     }
 
-    /// The variables with which it is used.
+    /// The variables with which it is used by somebody who may do everything.
     pub(crate) fn settings(&self) -> [(&'static str, &str); 4] {
+        self.settings_with(&self.key.0, &self.key.1)
+    }
+
+    /// The variables with which it is used by somebody who may read objects, but not list them.
+    pub(crate) fn reading(&self) -> [(&'static str, &str); 4] {
+        self.settings_with(&self.reading.0, &self.reading.1)
+    }
+
+    /// The variables with which it is used with such a key.
+    pub(crate) fn settings_with<'a>(&'a self, id: &'a str, secret: &'a str) -> [(&'static str, &'a str); 4] {
         [
             ("AWS_ENDPOINT_URL", &self.url),
             ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", &self.key.0),
-            ("AWS_SECRET_ACCESS_KEY", &self.key.1),
+            ("AWS_ACCESS_KEY_ID", id),
+            ("AWS_SECRET_ACCESS_KEY", secret),
         ]
     }
 
