@@ -234,8 +234,14 @@ impl GitError {
             CommandError::Failed { output, .. } => {
                 let all = output.bytes().to_str_lossy().into_owned();
                 // The first complaint says what is the matter; what follows is advice.
-                let first = all.lines().find_map(|line| line.strip_prefix("fatal: "));
-                let said = first.or_else(|| all.lines().last()).unwrap_or("git failed").to_owned();
+                let lines: Vec<&str> = all.lines().map(str::trim_end).collect();
+                let first = lines.iter().position(|line| line.starts_with("fatal: "));
+                let said = match first {
+                    // Why not, ssh has said before.
+                    Some(at) if at > 0 && lines[at].contains("Could not read from remote") => lines[at - 1],
+                    Some(at) => lines[at].trim_start_matches("fatal: "),
+                    None => lines.last().copied().unwrap_or("git failed"),
+                };
                 let is_gone = is_local(url).is_some_and(|path| !path.exists());
                 let said = without_credentials(&said.replace(url, &at)).into_owned();
                 (said, is_gone || !NO.iter().any(|words| all.contains(words)))
@@ -272,6 +278,10 @@ impl GitError {
                     .into()
             }
             Self::SubmoduleMissing { path, .. } => format!("`git submodule update --init {path}`"),
+            Self::Remote { said, .. } if said.contains("Host key verification failed") => {
+                "`ssh` to it once by hand, and compare its key with what its owner says; nobody is asked here"
+                    .into()
+            }
             Self::LfsPointer { .. } => "`git lfs install`, then `git lfs fetch`".into(),
             _ => return None,
         })

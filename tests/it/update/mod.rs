@@ -4,6 +4,7 @@ mod failures;
 mod python;
 mod refusals;
 mod schedule;
+mod servers;
 mod upstreams;
 mod web;
 
