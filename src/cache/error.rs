@@ -61,6 +61,9 @@ pub enum CacheError {
     /// Something stands in the mirror where a destination is to be.
     #[error("refused: {}", .0.first().map(refusal).unwrap_or_default())]
     Occupied(Vec<Item>),
+    /// Something runs from a version of a mirror that is to be removed.
+    #[error("refused: `{}` is in use", Shown(.0))]
+    InUse(PathBuf),
     /// The mirror could not be written or switched.
     #[error(transparent)]
     Rollout(RolloutError),
@@ -77,6 +80,7 @@ impl CacheError {
                 "who mirrors must be able to read all of it".to_owned()
             }
             Self::Away { .. } => "the next run tries again".to_owned(),
+            Self::InUse(_) => "`-f` removes it all the same".to_owned(),
             Self::Empty(_) => {
                 "is it mounted? `--delete` removes a mirror that nobody needs any more".to_owned()
             }

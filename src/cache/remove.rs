@@ -6,9 +6,9 @@ use super::error::CacheError;
 use super::source::Walk;
 use super::stamp::Stamp;
 use super::{LAST_CHECK, Mirror};
-use crate::disk::{self, Dir, Kind as DiskKind};
-use crate::plan::{Action, Item, Kind};
-use crate::rollout::{Events, Report, Session, Switch};
+use crate::disk::{self, Dir, Kind as DiskKind, Locked};
+use crate::plan::{Action, Item, Kind, Plan};
+use crate::rollout::{Events, Report, Session, Switch, keep_used};
 use crate::version::{Link, Shelves, VersionName};
 
 /// What became of a mirror that was removed.
@@ -20,14 +20,23 @@ pub struct Deleted {
     pub is_left: bool,
 }
 
+/// What is removed of a mirror, and which versions stay because something runs from them.
+#[derive(Debug)]
+pub struct Chosen {
+    /// What is done to each destination.
+    pub items: Vec<Item>,
+    /// The versions that stay, each with its destination.
+    pub in_use: Vec<(PathBuf, VersionName)>,
+}
+
 impl Mirror {
     /// Which versions [`Mirror::prune`] removes: those that are neither active nor keep something from coming back that was
     /// rolled back in the mirror.
     ///
     /// # Errors
     /// When there is no mirror, or it cannot be read.
-    pub fn plan_prune(&self) -> Result<Vec<Item>, CacheError> {
-        self.plan_removal(|look, active| {
+    pub fn plan_prune(&self) -> Result<Chosen, CacheError> {
+        self.plan_removal(Kind::Prune, |look, active| {
             let is_kept = |stored: &&crate::version::Stored| stored.name == *active || stored.is_bad();
             let versions: Vec<VersionName> =
                 look.iter().filter(|stored| !is_kept(stored)).map(|stored| stored.name.clone()).collect();
@@ -39,7 +48,7 @@ impl Mirror {
         })
     }
 
-    /// Removes the versions that are not active any more.
+    /// Removes the versions that are not active any more and that nothing runs from.
     ///
     /// # Errors
     /// When there is no mirror, or the disk says no.
@@ -47,19 +56,39 @@ impl Mirror {
         self.plan_prune()?;
         let session = Session::begin(&self.root, Kind::Prune, events)?;
         // What was planned before the lock was taken may be stale.
-        let items = self.plan_prune()?;
-        Ok(session.switch(None, Kind::Prune, items, &[], &Switch::default(), events)?)
+        let Chosen { items, in_use } = self.plan_prune()?;
+        let report = session.switch(None, Kind::Prune, items, &[], &Switch::default(), events)?;
+        Ok(Report { in_use, ..report })
     }
 
     /// What [`Mirror::delete`] removes.
     ///
     /// # Errors
-    /// When there is no mirror, or it cannot be read.
+    /// When there is no mirror, or it cannot be read; when something of it is in use, unless that does not matter.
     pub fn plan_delete(&self) -> Result<Vec<Item>, CacheError> {
-        self.plan_removal(|look, _| {
+        let chosen = self.plan_removal(Kind::Delete, |look, _| {
             let versions = look.iter().map(|stored| stored.name.clone()).collect();
             Action::Remove { versions, unlink: true }
-        })
+        })?;
+        if !self.force
+            && let Some(version) = self.running()?
+        {
+            return Err(CacheError::InUse(version));
+        }
+        Ok(chosen.items)
+    }
+
+    /// A version that something runs from, also one that nothing leads to any more.
+    fn running(&self) -> Result<Option<PathBuf>, CacheError> {
+        let dir = Dir::open(self.root.path())?;
+        for versions in Walk::through(&self.root, &dir)?.shelves.values() {
+            for name in versions.names()? {
+                if matches!(versions.try_exclude(&name)?, Locked::Busy) {
+                    return Ok(Some(versions.join(name)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Removes the mirror: first what leads to its versions, then these, then what is known of it. Files that no mirror
@@ -92,8 +121,9 @@ impl Mirror {
     /// A plan of what `decide` says for each destination, given its versions and the active one.
     fn plan_removal(
         &self,
+        kind: Kind,
         decide: impl Fn(&[crate::version::Stored], &VersionName) -> Action,
-    ) -> Result<Vec<Item>, CacheError> {
+    ) -> Result<Chosen, CacheError> {
         let none = || CacheError::NoMirror(self.root.path().to_owned());
         let meta = self.open_mirror()?.ok_or_else(none)?;
         if !Stamp::is_there(&meta)? && meta.stat(LAST_CHECK)?.is_none() {
@@ -111,7 +141,10 @@ impl Mirror {
             let link = Link::Version(deployed.version.clone());
             items.push(super::decide::item(target, deployed.destination, &link, action));
         }
-        Ok(items)
+        let mut plan = Plan { kind, items };
+        // What a mirror that is removed as a whole has in use is looked for as a whole.
+        let in_use = keep_used(&mut plan, &mut shelves, kind == Kind::Delete)?;
+        Ok(Chosen { items: plan.items, in_use })
     }
 }
 

@@ -8,7 +8,7 @@ use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
 use super::context::Context;
-use super::deploy::{item_line, note_changes, show_items, show_plan_items};
+use super::deploy::{item_line, note_changes, show_items, show_kept, show_plan_items};
 use super::error::{CliError, DONE, FAILED, STALE, USAGE};
 use super::printer::Printer;
 use super::{diff, json};
@@ -284,11 +284,12 @@ fn show_done(context: &Context<'_>, mirror: &Mirror, done: &Done) -> Result<(), 
 
 fn prune(context: &Context<'_>, mirror: &Mirror) -> Result<u8, CliError> {
     if context.global.dry_run {
-        return show_plan(context, mirror, &mirror.plan_prune()?);
+        return show_plan(context, mirror, &mirror.plan_prune()?.items);
     }
     let bar = context.bar();
     let report = mirror.prune(&bar)?;
     drop(bar);
+    show_kept(context.printer, &report);
     context.printer.report(show_removed(context, mirror, &report, "pruned"))
 }
 

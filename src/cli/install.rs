@@ -48,8 +48,14 @@ pub(super) fn run(context: &Context<'_>, arguments: &Install) -> Result<u8, CliE
         update::forget(&folder)?;
     }
     keys.unwrap_or_default().write(&folder)?;
-    let request =
-        Request { now: true, offline: false, check: false, probe: PROBE, total: None, force: false };
+    let request = Request {
+        now: true,
+        offline: false,
+        check: false,
+        probe: PROBE,
+        total: None,
+        force: arguments.replace,
+    };
     let done = update::update(&root, &subscription, request, &context.process, &context.bar());
     let outcome = done.inspect_err(|_| {
         // Nothing is followed that never was there.

@@ -62,6 +62,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Publish) -> Result<u8, CliE
         whole_after: arguments.whole_after,
         single_writer: arguments.single_writer,
         all: arguments.all,
+        new_chain: arguments.new_chain,
         vendor_python: arguments.vendor_python,
         force: arguments.force,
         dry_run: context.global.dry_run,

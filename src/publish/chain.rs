@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest as _, Sha256};
+
 use super::{PublishError, Release, Request, Result, store_path};
 use crate::channel::{self, Manifest};
 use crate::disk::{Dir, WorkFolder};
 use crate::project::{Base, Project};
-use crate::remote::Remote;
+use crate::remote::{Remote, hex};
 use crate::rollout::Events;
 use crate::source::HashKind;
 use crate::source::git::{Store, Watch};
@@ -73,8 +75,19 @@ impl Chain {
         Ok(self.store.read_bundle(bundle, &release.reference, &release.info.commit, watch)?)
     }
 
-    /// Tidies up, once `manifest` is the channel's.
-    pub(super) fn keep(&self, _manifest: &Manifest, watch: Watch<'_>) -> Result<()> {
+    /// True if it was published to `channel` of the place `at` from here before.
+    pub(super) fn knows(&self, channel: &str, at: &str) -> Result<bool> {
+        Ok(self.store.repository()?.reference(&known(channel, at)).is_ok())
+    }
+
+    /// Remembers that `manifest` is the channel's at the place `at`, and tidies up.
+    pub(super) fn keep(&self, manifest: &Manifest, at: &str, watch: Watch<'_>) -> Result<()> {
+        self.store.point(&known(&manifest.channel, at), &manifest.release.commit, watch)?;
         Ok(self.store.tidy(50, watch)?)
     }
+}
+
+/// What leads to the last release that was published to a channel of the place `at`.
+fn known(channel: &str, at: &str) -> String {
+    format!("refs/places/{}/{channel}", hex(&Sha256::digest(at)))
 }

@@ -35,6 +35,14 @@ pub enum PublishError {
         /// The place.
         at: String,
     },
+    /// A channel that was published from here is gone.
+    #[error("channel `{channel}` was published to `{at}` before, and is not there any more")]
+    Emptied {
+        /// The channel.
+        channel: String,
+        /// The place.
+        at: String,
+    },
     /// The channel's releases have ids of another hash.
     #[error("the releases of channel `{channel}` have ids of another hash than this repository's")]
     OtherHash {
@@ -91,6 +99,10 @@ impl PublishError {
             }
             Self::Busy { .. } => "try again when it is done".to_owned(),
             Self::NothingThere { .. } => "`git dist publish DEST --list` lists the channels".to_owned(),
+            Self::Emptied { .. } => {
+                "put back what was there; or begin anew with `--new-chain`, which machines refuse that know what was there"
+                    .to_owned()
+            }
             Self::NoManifest => "`git dist init` writes one".to_owned(),
             Self::NoTargets => {
                 "`-t` selects targets; those with an address in `from` come from elsewhere, and \

@@ -56,6 +56,8 @@ pub struct Request<'a> {
     pub whole_after: u64,
     /// Only one publishes there, so that a store that does not heed conditions will do.
     pub single_writer: bool,
+    /// Where the channel was published before and is not there any more, a chain is begun anew.
+    pub new_chain: bool,
     /// Git's own files are published too.
     pub all: bool,
     /// Python packages of targets are installed here, and become a part of the release.
@@ -98,6 +100,10 @@ pub fn publish(project: &Admitted<'_>, request: &Request<'_>, events: &dyn Event
     }
     let hash = project.repository().map_or(HashKind::Sha1, Repository::hash_kind);
     let chain = Chain::open(project, request, &work, hash, watch, events)?;
+    let at = request.remote.address().to_string();
+    if current.manifest.is_none() && !request.new_chain && chain.knows(request.channel, &at)? {
+        return Err(PublishError::Emptied { channel: request.channel.to_owned(), at });
+    }
     if let Some(manifest) = &current.manifest {
         if manifest.hash_kind() != hash {
             return Err(PublishError::OtherHash { channel: request.channel.to_owned() });
@@ -135,7 +141,7 @@ pub fn publish(project: &Admitted<'_>, request: &Request<'_>, events: &dyn Event
     }
     manifest = published.manifest;
     published.bytes += current.replace(request, &manifest)?;
-    chain.keep(&manifest, watch)?;
+    chain.keep(&manifest, &at, watch)?;
     Ok(Published { manifest, ..published })
 }
 

@@ -12,7 +12,7 @@ use crate::inventory::{Installed, Inventory, Look};
 use crate::plan::{self, Action, Asked, Back, Item, Kind, Plan, Refusal};
 use crate::project::Project;
 use crate::root::Root;
-use crate::version::VersionName;
+use crate::version::{Shelves, VersionName};
 
 /// What is asked of the selected destinations.
 #[derive(Clone, Debug)]
@@ -153,7 +153,7 @@ pub fn plan_choice(
         warnings: Vec::new(),
     });
     let mut plan = Plan { kind: choice.kind(), items: items.collect() };
-    let in_use = keep_used(&mut plan, inventory, manner)?;
+    let in_use = keep_used(&mut plan, &mut inventory.shelves, manner.force)?;
     let passes_over = selected.len() > 1 && choice.passes_over() && plan.is_change();
     let left = if passes_over { plan.take_refused() } else { Vec::new() };
     Ok(Chosen { plan, left, in_use })
@@ -161,16 +161,19 @@ pub fn plan_choice(
 
 /// Leaves versions that are in use out of what a prune removes, and returns them; to delete them is refused unless it
 /// is meant.
-fn keep_used(
+///
+/// # Errors
+/// When a `versions/` folder cannot be opened.
+pub fn keep_used(
     plan: &mut Plan,
-    inventory: &mut Inventory,
-    manner: Manner<'_>,
-) -> Result<Vec<(PathBuf, VersionName)>> {
+    shelves: &mut Shelves,
+    is_meant: bool,
+) -> crate::disk::Result<Vec<(PathBuf, VersionName)>> {
     let mut kept = Vec::new();
     let is_prune = plan.kind == Kind::Prune;
-    for item in plan.items.iter_mut().filter(|_| is_prune || !manner.force) {
+    for item in plan.items.iter_mut().filter(|_| is_prune || !is_meant) {
         let Action::Remove { versions, unlink } = &mut item.action else { continue };
-        let used = used(inventory.shelves.dir(&item.destination)?.as_deref(), versions);
+        let used = used(shelves.dir(&item.destination)?.as_deref(), versions);
         if used.is_empty() {
             continue;
         }

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use admission::{Admitted, Demand, admit, admit_release};
-pub use back::{Choice, Chosen, Manner, carry_out, look_over, plan_choice, select};
+pub use back::{Choice, Chosen, Manner, carry_out, keep_used, look_over, plan_choice, select};
 pub use commands::{CheckError, commands_of};
 pub use confine::OutsideError;
 pub use deploy::{DeployRequest, Gathered, Prepared, gather, plan_deploy};

@@ -56,6 +56,9 @@ pub(in crate::cli) struct Publish {
     /// Nobody else publishes there, so that a store that does not heed conditions will do
     #[arg(long)]
     pub(in crate::cli) single_writer: bool,
+    /// Begin anew where the channel was published before and is gone; machines that know it have to install anew
+    #[arg(long)]
+    pub(in crate::cli) new_chain: bool,
     /// Publish .gitattributes, .gitignore and .gitmodules too
     #[arg(long)]
     pub(in crate::cli) all: bool,

@@ -1,6 +1,8 @@
 //! What goes, and what stays.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 use super::{active, at_mirror, cache, deployed, next, on_mirror, project};
 use crate::support::Sandbox;
@@ -96,4 +98,40 @@ fn a_root_is_no_mirror() {
         cache(&sandbox, [flag, "-y", "--dst", root]).code(1).says("there is no mirror");
     }
     assert_eq!(deployed(sandbox.root()), before);
+}
+
+/// A program that runs from the mirror holds its version there.
+#[test]
+fn what_runs_from_the_mirror_stays_until_it_ends() {
+    let sandbox = Sandbox::new();
+    let repo = project(&sandbox);
+    repo.executable("bin/tool", "#!/bin/sh\necho ready\nread line || true\n");
+    repo.commit("waits");
+    repo.dist([]).success();
+    cache(&sandbox, ["--ttl", "0"]).success();
+    let used = active_path(&sandbox);
+    let mut command = sandbox.dist_command(sandbox.path());
+    command.env("DEPLOY_ROOT", at_mirror(&sandbox)).args(["run", "tool"]);
+    let mut running = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut String::new()).unwrap();
+    next(&repo, "two\n");
+    cache(&sandbox, ["--ttl", "0"]).success();
+    cache(&sandbox, ["-p", "-v"]).success().says("in use");
+    assert!(used.exists());
+    repo.dist(["delete", "-y", "tool"]).success();
+    cache(&sandbox, ["--ttl", "0"]);
+    assert!(used.exists());
+    cache(&sandbox, ["--delete", "-y"]).code(1).says("in use");
+    assert!(used.exists());
+    drop(running.stdin.take());
+    assert!(running.wait().unwrap().success());
+    cache(&sandbox, ["--ttl", "0"]).success();
+    cache(&sandbox, ["-p"]).success();
+    cache(&sandbox, ["--delete", "-y"]).success();
+    assert!(!used.exists());
+}
+
+/// The version that is active at `bin/tool` of the mirror.
+fn active_path(sandbox: &Sandbox) -> std::path::PathBuf {
+    fs::canonicalize(at_mirror(sandbox).join("bin/tool")).unwrap()
 }

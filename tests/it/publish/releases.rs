@@ -208,3 +208,75 @@ fn whole_bundles_come_now_and_then_and_the_cheapest_way_is_taken() {
     assert_eq!(fetched, size("whole 7") + size("8"));
     assert_eq!(market.tool(), "8");
 }
+
+#[test]
+fn releases_of_a_repository_with_long_ids_are_followed() {
+    let Some(market) = Market::new() else { return };
+    let repo = market.sandbox.repo_with("project", ["--object-format=sha256"]);
+    repo.manifest(r#""tool": { "source": "tool", "destination": "{DEPLOY_ROOT}/bin/tool" }"#);
+    repo.executable("tool", "one\n");
+    repo.commit("one");
+    market.publish(&repo, &[]).success();
+    assert_eq!(market.manifest("stable")["hash"], "sha256");
+    market.install(&[]).success();
+    market.release(&repo, "two");
+    market.update().success();
+    assert_eq!(market.tool(), "two");
+    market.machine(&["verify"]).success();
+}
+
+#[test]
+fn who_knows_a_chain_begins_no_other_one_by_accident() {
+    let Some(market) = Market::new() else { return };
+    let repo = market.project();
+    market.publish(&repo, &[]).success();
+    market.install(&[]).success();
+    fs::remove_dir_all(market.at("place/channels")).unwrap();
+    repo.executable("tool", "two\n");
+    repo.commit("two");
+    market.publish(&repo, &[]).code(1).says("--new-chain");
+    assert!(!market.at("place/channels/stable").exists());
+    market.publish(&repo, &["--new-chain"]).success();
+    // Machines that know the old one are not fooled; whoever installs anew says so.
+    market.update().code(1);
+    assert_eq!(market.tool(), "one");
+    market.install(&["--replace"]).success();
+    assert_eq!(market.tool(), "two");
+    market.release(&repo, "three");
+}
+
+/// What of a large release changed is what travels.
+#[test]
+fn an_update_is_as_large_as_what_changed() {
+    let Some(market) = Market::new() else { return };
+    let repo = market.sandbox.repo("project");
+    repo.manifest(r#""tool": { "source": "tool", "destination": "{DEPLOY_ROOT}/bin/tool" }"#);
+    let mut seed = 7_u64;
+    let mut noise = |bytes: usize| -> Vec<u8> {
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed.to_be_bytes()
+        };
+        std::iter::repeat_with(&mut next)
+            .take(bytes / 8)
+            .flat_map(|eight| [eight[0], eight[1], eight[2], eight[3]])
+            .collect()
+    };
+    // 40 MB that no compression makes smaller.
+    for number in 0..40 {
+        repo.write(&format!("tool/{number}"), noise(2 << 20));
+    }
+    repo.commit("large");
+    let old = repo.id("HEAD");
+    market.publish(&repo, &[]).success();
+    market.install(&[]).success();
+    repo.write("tool/7", noise(256 << 10));
+    repo.commit("one file");
+    market.publish(&repo, &[]).success();
+    let json = market.machine(&["update", "--now", "--json"]).success().json();
+    let fetched = json["subscriptions"][0]["bytes"].as_u64().unwrap();
+    repo.git(["bundle", "create", "--quiet", &market.text("bundle"), &format!("{old}..main")]);
+    let bundle = fs::metadata(market.at("bundle")).unwrap().len();
+    println!("{fetched} bytes were fetched, `git bundle create` makes {bundle}");
+    assert!(fetched * 10 <= bundle * 12, "{fetched} {bundle}");
+}
