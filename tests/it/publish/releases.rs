@@ -264,7 +264,7 @@ fn an_update_is_as_large_as_what_changed() {
     };
     // 40 MB that no compression makes smaller.
     for number in 0..40 {
-        repo.write(&format!("tool/{number}"), noise(2 << 20));
+        repo.write(format!("tool/{number}"), noise(2 << 20));
     }
     repo.commit("large");
     let old = repo.id("HEAD");
