@@ -87,11 +87,17 @@ pub fn prepare(
         ("GIT_DIST_VERSION_PATH", path.to_str().unwrap_or_default().to_owned()),
     ];
     variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
-    if let Some(modules) = python::modules(&path, lease.kind)? {
-        let of_process = || process.get(python::PATH).and_then(|it| it.to_str()).map(ToOwned::to_owned);
-        let others = variables.remove(python::PATH).or_else(of_process).filter(|it| !it.is_empty());
-        let all: Vec<String> = std::iter::once(modules).chain(others).collect();
-        variables.insert(python::PATH.to_owned(), all.join(":"));
+    for (variable, first) in python::found_first(&path, lease.kind)? {
+        let of_process = process.get(variable).map(|it| it.to_str().map(ToOwned::to_owned));
+        let others = match (variables.remove(variable), of_process) {
+            (Some(own), _) => Some(own),
+            // What is no text cannot be added to, and stays.
+            (None, Some(None)) => continue,
+            (None, of_process) => of_process.flatten(),
+        };
+        let others = others.filter(|it| !it.is_empty());
+        let all: Vec<String> = std::iter::once(first).chain(others).collect();
+        variables.insert(variable.to_owned(), all.join(":"));
     }
     Ok(Start { program, arguments, variables, lease, is_environment_lost, name })
 }
