@@ -63,7 +63,10 @@ impl Arrival {
                 remote_git::fetch(&store, url, reference, commit, pace)?;
                 Ok((commit.clone(), 0))
             }
-            (Way::Python(_), Some(commit)) => Ok((commit, 0)),
+            (Way::Python(chosen), Some(commit)) => {
+                chosen.keep(folder)?;
+                Ok((commit, 0))
+            }
             (Way::Python(chosen), None) => Ok((chosen.fetch(folder, pace)?, 0)),
         }
     }

@@ -7,7 +7,7 @@ use chrono::Utc;
 use sha2::{Digest as _, Sha256};
 
 use super::arrival::{Arrival, Asked, Way, store, store_path};
-use super::{Pace, Result, UpdateError};
+use super::{Pace, Result, State, UpdateError};
 use crate::disk::{Dir, WorkFolder};
 use crate::packages::{Means, Packages, PackagesError};
 use crate::python::{Index, Lock};
@@ -35,7 +35,7 @@ pub(super) struct Chosen {
 }
 
 /// Asks the index what would be chosen now.
-pub(super) fn ask(index: &Index, asked: Asked<'_>) -> Result<Arrival> {
+pub(super) fn ask(index: &Index, asked: Asked<'_>, state: &State) -> Result<Arrival> {
     let upstream = index.to_string();
     let project = asked.project.ok_or_else(|| UpdateError::NeedsManifest { upstream: upstream.clone() })?;
     let packages = Packages::of(project, &asked.subscription.name)?;
@@ -45,10 +45,18 @@ pub(super) fn ask(index: &Index, asked: Asked<'_>) -> Result<Arrival> {
     let chosen = packages.choose(index, asked.folder, means(&cache, allow_build, asked.pace));
     let lock = chosen.map_err(|error| in_time(error, asked.pace))?;
     let chosen = Chosen { lock, index: index.clone(), source: packages.source, allow_build };
-    let commit = Repository::at(&store_path(asked.folder)).and_then(|it| it.reference(&chosen.reference()));
+    let known = Repository::at(&store_path(asked.folder)).ok().and_then(|store| {
+        let commit = |name: &str| store.reference(name).ok().map(|commit| commit.to_string());
+        let newest = commit(NEWEST);
+        // What others followed is taken in anew: behind them, it would be a step back.
+        let is_known = |commit: &String| {
+            [&newest, &state.deployed].contains(&&Some(commit.clone())) || state.bad.contains_key(commit)
+        };
+        commit(&chosen.reference()).filter(is_known)
+    });
     Ok(Arrival {
         upstream,
-        commit: commit.ok().map(|commit| commit.to_string()),
+        commit: known,
         release: chosen.name(),
         signature: None,
         way: Way::Python(Box::new(chosen)),
@@ -103,8 +111,13 @@ impl Chosen {
         })?;
         let id = id.to_string();
         store.point(NEWEST, &id, watch)?;
-        Packages::keep(&self.lock, folder)?;
+        self.keep(folder)?;
         Ok(id)
+    }
+
+    /// Writes down that it is these: also where they were installed before, and others since.
+    pub(super) fn keep(&self, folder: &Dir) -> Result<()> {
+        Ok(Packages::keep(&self.lock, folder)?)
     }
 }
 

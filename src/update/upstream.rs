@@ -52,7 +52,7 @@ impl Upstream {
         match self {
             Self::Place(address) => channel::ask(address, asked, state),
             Self::Git(url) => remote_git::ask(url, asked),
-            Self::Python(index) => python::ask(index, asked),
+            Self::Python(index) => python::ask(index, asked, state),
         }
     }
 }

@@ -90,6 +90,10 @@ fn packages_are_chosen_installed_started_and_taken_back() {
     shop.dist(&repo, &["update", "--check"]).code(10).prints("hello 1.2");
     shop.dist(&repo, &["update", "--now"]).success().says("hello 1.2");
     assert_eq!(shop.hello(), "hello 1.2");
+    // Its programs are found by their names, too.
+    let mut named = shop.market.sandbox.dist_command(&shop.market.at("machine"));
+    named.args(["run", "--update=never", "hello", "--command", "sh", "--", "-c", "hello"]);
+    assert_eq!(shop.market.sandbox.run(&mut named).success().stdout().trim(), "hello 1.2");
     let lock = shop.market.sandbox.root().join(".distman/updates/hello/requirements.lock");
     let text = fs::read_to_string(&lock).unwrap();
     assert!(text.contains("hello==1.2 ") && text.contains("--hash=sha256:"), "{text}");
@@ -128,6 +132,13 @@ fn another_requirement_is_another_choice() {
     Shop::write(&repo, &shop.index(), "hello>3", "");
     shop.dist(&repo, &["update", "--now"]).code(1);
     assert_eq!(shop.hello(), "hello 1.2");
+    // What was had before is had again, and the lock says so.
+    Shop::write(&repo, &shop.index(), "hello>=1", "");
+    shop.dist(&repo, &["update", "--now"]).success();
+    assert_eq!(shop.hello(), "hello 2.0");
+    let lock = shop.market.sandbox.root().join(".distman/updates/hello/requirements.lock");
+    let text = fs::read_to_string(lock).unwrap();
+    assert!(text.contains("requirement: hello>=1\n") && text.contains("hello==2.0 "), "{text}");
 }
 
 #[test]
@@ -140,10 +151,13 @@ fn an_index_that_is_away_leaves_what_is_there_and_one_that_denies_is_an_error() 
     shop.dist(&repo, &["update", "--now"]);
     assert_eq!(shop.kinds().last().unwrap(), "unreachable", "{:?}", shop.market.events().last());
     assert_eq!(shop.market.state("hello")["failures"], 1);
-    shop.server.behave();
-    shop.server.misbehave("/", Misbehaviour::Status(403, ""));
-    shop.dist(&repo, &["update", "--now"]).code(1);
-    assert_eq!(shop.kinds().last().unwrap(), "refused", "{:?}", shop.market.events().last());
+    // Without a page for the package there is none, which refuses nobody.
+    for (status, kind) in [(401, "refused"), (403, "refused"), (404, "failed")] {
+        shop.server.behave();
+        shop.server.misbehave("/", Misbehaviour::Status(status, ""));
+        shop.dist(&repo, &["update", "--now"]).code(1);
+        assert_eq!(shop.kinds().last().unwrap(), kind, "{status}: {:?}", shop.market.events().last());
+    }
     assert_eq!(shop.hello(), "hello 1.2");
 }
 
