@@ -18,11 +18,11 @@ def start_newest():
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         update = subprocess.run(["git-dist", "update", "--wait=5s", "hello"], **quiet, check=False)
         if update.returncode == NEW:
-            new = ["git-dist", "run", "--update=never", "hello", "--", *sys.argv[1:]]
-            sys.stdout.flush()
-            os.execvpe(new[0], new, {**os.environ, "HELLO_IS_NEW": "1"})
+            # `git dist run` says where it is, else it is where this one was started.
+            new = os.environ.get("GIT_DIST_DESTINATION", sys.argv[0])
+            os.execve(new, [new, *sys.argv[1:]], {**os.environ, "HELLO_IS_NEW": "1"})
     except OSError:
-        # There is no git dist here: it goes on as it is.
+        # There is no git dist here, or nothing to start: it goes on as it is.
         return
 
 

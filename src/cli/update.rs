@@ -98,7 +98,13 @@ pub(super) fn run(context: &Context<'_>, arguments: &Update) -> Result<u8, CliEr
 /// For an application that is about to start: does what is due, and says whether something new is active.
 fn wait(context: &Context<'_>, arguments: &Update, limit: Duration) -> Result<u8, CliError> {
     let root = context.root(None)?;
-    let subscriptions = followed(context, &root, None, arguments)?;
+    let all = update::followed(&root, None, context.location())?;
+    let subscriptions = update::select(&all, &arguments.targets);
+    if subscriptions.is_empty() {
+        // An application starts all the same.
+        let hint = "`git dist install`, or `git dist update` where its dist.json is, begins it";
+        context.printer.warn("nothing of that name is followed here", Some(hint));
+    }
     let program = door::own_program().map_err(|error| {
         let message = format!("git dist does not find itself: {error}");
         CliError::Told { message, hint: None, code: FAILED }

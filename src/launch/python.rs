@@ -20,8 +20,7 @@ pub(super) fn found_first(path: &Path, kind: Kind) -> Result<Vec<(&'static str, 
     // What may be split in two by the variable's own syntax cannot be named in it.
     let text = |path: &Path| path.to_str().filter(|it| !it.contains(':')).map(ToOwned::to_owned);
     if kind != Kind::Directory {
-        let egg = Some(path).filter(|path| kind == Kind::File && is_egg(path)).and_then(text);
-        return Ok(egg.map(|egg| (MODULES, egg)).into_iter().collect());
+        return Ok(Vec::new());
     }
     let mut names = Dir::open(path)?.names()?;
     names.sort();

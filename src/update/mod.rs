@@ -178,6 +178,8 @@ pub fn update(
 /// # Errors
 /// When the folder cannot be read.
 pub fn forget(folder: &Dir) -> Result<()> {
+    // First what says that something is followed: whoever is killed after that leaves nothing that looks whole.
+    folder.discard(subscription::FILE);
     let keep = |name: &std::path::Path| name == std::path::Path::new(LOCK);
     for name in folder.names()?.iter().filter(|name| !keep(name)) {
         if let Some(name) = name.to_str() {

@@ -16,7 +16,7 @@ use crate::signature::{Signers, TrustedKeys};
 /// The folder of all subscriptions in the root's own folder.
 pub(super) const UPDATES: &str = "updates";
 /// Name of a subscription's file in its folder.
-const FILE: &str = "subscription.json";
+pub(super) const FILE: &str = "subscription.json";
 /// The most of it that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
 

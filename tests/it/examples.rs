@@ -83,17 +83,30 @@ fn updates_itself(example: &str) {
     let run = shop.start(|command| _ = command.arg("dear reader")).success();
     assert_eq!(run.stdout().trim(), "Good day, dear reader");
     starts_as("Good day,");
+    // So it is where `git dist run` starts it.
+    shop.release(&repo, "Good evening,");
+    shop.let_time_pass();
+    shop.market.machine(&["run", "--update=never", "hello"]).success().prints("Good evening, world");
     // One that fails its checks is not started, nor does it keep the one before from starting.
     shop.release(&repo, "Bad day,");
     shop.let_time_pass();
-    starts_as("Good day,");
+    starts_as("Good evening,");
     // Nor does a network that is away, or a machine without git dist.
     shop.server.misbehave("/", Misbehaviour::Status(500, ""));
     shop.let_time_pass();
-    starts_as("Good day,");
+    starts_as("Good evening,");
     shop.let_time_pass();
-    shop.start(|command| _ = command.env("GIT_DIST_OFFLINE", "1")).success().prints("Good day, world");
-    shop.start(|command| _ = command.env("PATH", "/usr/bin:/bin")).success().prints("Good day, world");
+    shop.start(|command| _ = command.env("GIT_DIST_OFFLINE", "1")).success().prints("Good evening, world");
+    let few = shop.market.at("few");
+    fs::create_dir(&few).unwrap();
+    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    for (name, program) in [("sh", "/bin/sh"), ("python3", String::from_utf8(python.stdout).unwrap().trim())]
+    {
+        std::os::unix::fs::symlink(program, few.join(name)).unwrap();
+    }
+    shop.start(|command| _ = command.env("PATH", &few)).success().prints("Good evening, world");
+    // What nobody follows is no reason not to start.
+    shop.market.machine(&["update", "--wait", "other"]).success().says("nothing of that name");
 }
 
 #[test]

@@ -84,7 +84,8 @@ pub(in crate::cli) struct Publish {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 An upstream is asked when a day has passed, and not again for five minutes and more after it could not be reached. What \
-fails its checks is taken back and not tried again. Exit code 10 of `--check` says that there is something new.
+fails its checks is taken back and not tried again. Exit code 10 of `--check` says that there is something new, that of \
+`--wait` that it is active.
 
 Examples:
   git dist update                          what is due

@@ -114,7 +114,7 @@ fn of_many_who_publish_at_once_none_is_lost() {
     let secret = market.text("keys/publisher");
     let barrier = Barrier::new(publishers);
     let publish = |folder: &str| {
-        let mut published = Vec::new();
+        let mut runs = Vec::new();
         for round in 0..rounds {
             std::fs::write(market.at(&format!("{folder}/tool")), format!("{folder} {round}\n")).unwrap();
             let commit = ["commit", "--quiet", "--all", "--message", "next"];
@@ -122,21 +122,26 @@ fn of_many_who_publish_at_once_none_is_lost() {
             market.sandbox.run(git.args(commit)).success();
             barrier.wait();
             let arguments = ["publish", BUCKET, "--json", "--name", "tool", "--sign-with", &secret];
-            let run = dist(&market, folder, &moto.settings(), &arguments);
-            if run.code == Some(0) {
-                let json = run.json();
-                assert_eq!(json["new"], true, "{json}");
-                published.push(json["channel"]["sequence"].as_u64().unwrap());
-            } else {
-                run.code(1).says("somebody else published");
-            }
+            runs.push((format!("{folder} {round}"), dist(&market, folder, &moto.settings(), &arguments)));
         }
-        published
+        runs
     };
-    let published: Vec<u64> = std::thread::scope(|scope| {
+    let runs: Vec<(String, Run)> = std::thread::scope(|scope| {
         let all: Vec<_> = folders.iter().map(|folder| scope.spawn(|| publish(folder))).collect();
         all.into_iter().flat_map(|publisher| publisher.join().unwrap()).collect()
     });
+    let (mut published, mut newest) = (Vec::new(), (0, String::new()));
+    for (text, run) in runs {
+        if run.code == Some(0) {
+            let json = run.json();
+            assert_eq!(json["new"], true, "{json}");
+            let number = json["channel"]["sequence"].as_u64().unwrap();
+            published.push(number);
+            newest = newest.max((number, text));
+        } else {
+            run.code(1).says("somebody else published");
+        }
+    }
     // Somebody wins each round, and each that was told so has a number of its own: none took another's place.
     let numbers: BTreeSet<u64> = published.iter().copied().collect();
     assert!(published.len() >= rounds && numbers.len() == published.len(), "{published:?}");
@@ -145,4 +150,5 @@ fn of_many_who_publish_at_once_none_is_lost() {
     let install = ["install", BUCKET, "--name", "tool", "--key", &market.text("keys/publisher.pub")];
     let last = format!("stable {} ", published.len());
     dist(&market, "machine", &moto.reading(), &install).success().says(&last);
+    assert_eq!(market.tool(), newest.1);
 }

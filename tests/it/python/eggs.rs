@@ -46,6 +46,32 @@ fn the_highest_egg_that_runs_is_copied_as_one_file() {
     assert!(matches!(error, PythonError::NotFound { .. }), "{error}");
 }
 
+/// As people make them: with a `setup.py`.
+#[test]
+fn an_egg_of_setuptools_is_one_like_others() {
+    let machine = Machine::new("/nowhere".as_ref(), false);
+    let project = machine.folder("project");
+    fs::create_dir_all(project.join("hello")).unwrap();
+    let setup = "from setuptools import setup\nsetup(name='hello', version='1.4', packages=['hello'])\n";
+    fs::write(project.join("setup.py"), setup).unwrap();
+    fs::write(project.join("hello/__init__.py"), "def main():\n    print('built')\n").unwrap();
+    let dist = machine.packages();
+    let mut python = machine.sandbox.command("python3", &project);
+    python.args(["setup.py", "--quiet", "bdist_egg", "--dist-dir"]).arg(&dist);
+    let built = python.output().unwrap();
+    if !built.status.success() {
+        let said = String::from_utf8_lossy(&built.stderr).into_owned();
+        // Not `skipped`: a Python without setuptools, or with one that makes no eggs any more, is as good.
+        eprintln!("SKIPPED: this Python makes no eggs: {}", said.lines().last().unwrap_or_default());
+        return;
+    }
+    let index = format!("packages:{}", dist.display());
+    let lock = machine.resolve("hello", &index).unwrap();
+    let installed = machine.install(&lock, &index, "one").unwrap();
+    let file = installed.egg.unwrap();
+    assert_eq!(machine.python(&format!("one/{file}"), &["-c", "import hello; hello.main()"]), "built\n");
+}
+
 #[test]
 fn an_egg_that_was_replaced_is_refused() {
     let (machine, python, index) = machine();

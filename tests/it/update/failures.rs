@@ -121,3 +121,30 @@ fn whoever_is_killed_anywhere_goes_on_from_there() {
         }
     }
 }
+
+#[test]
+fn an_installation_that_is_killed_while_it_is_taken_back_leaves_nothing_that_looks_whole() {
+    let Some(market) = Market::new() else { return };
+    let repo = market.project();
+    market.publish(&repo, &[]).success();
+    market.new_key("other");
+    let (acts, place, other) = (market.at("acts"), market.text("place"), market.text("keys/other.pub"));
+    let install = |fault: &str| {
+        let mut command = market.sandbox.dist_command(&market.at("machine"));
+        command.env("GIT_DIST_FAULT", fault).env("GIT_DIST_ACTS", &acts);
+        // Whose key it is not, so that it fails.
+        market.sandbox.run(command.args(["install", &place, "--name", "tool", "--key", &other, "--no-sync"]))
+    };
+    install("").code(1);
+    let count = fs::read_to_string(&acts).unwrap().lines().count();
+    for number in 1..=count {
+        let _ = fs::remove_dir_all(market.sandbox.root());
+        install(&format!("{number}:KILL"));
+        let update = market.update();
+        let half = "nothing says who may sign";
+        assert!(!update.stderr().contains(half), "{number}: {}", update.snapshot());
+        // It is no obstacle to the right one.
+        market.install(&["--name", "tool", "--replace"]).success();
+        assert_eq!(market.tool(), "one");
+    }
+}
