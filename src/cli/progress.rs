@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 pub(super) struct Bar<'p> {
     printer: &'p Printer,
     drawn: ProgressBar,
+    /// Asked once, and not for every piece of work.
+    may_draw: bool,
     started: Instant,
     bytes: AtomicU64,
     interrupts: &'p Interrupts,
@@ -32,7 +34,15 @@ impl<'p> Bar<'p> {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template("  {bar:30} {pos}/{len} files, {msg}, {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { printer, drawn: bar, started: Instant::now(), bytes: AtomicU64::new(0), interrupts, lock_wait }
+        Self {
+            printer,
+            drawn: bar,
+            may_draw: printer.may_draw(),
+            started: Instant::now(),
+            bytes: AtomicU64::new(0),
+            interrupts,
+            lock_wait,
+        }
     }
 }
 
@@ -44,7 +54,7 @@ impl Progress for Bar<'_> {
     fn advance(&self, files: u64, bytes: u64) {
         let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if self.drawn.is_hidden() {
-            if self.printer.may_draw() && self.started.elapsed() >= PATIENCE {
+            if self.may_draw && self.started.elapsed() >= PATIENCE {
                 self.drawn.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
             }
         } else {

@@ -1,6 +1,5 @@
 //! Staging many versions at once: their files are written, their records filled.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -92,22 +91,20 @@ pub fn export(
     }
     exports.iter().try_for_each(shared::check)?;
     let names: Vec<String> = exports.iter().map(|export| export.folder.next_name()).collect();
-    let kept: Vec<Cow<'_, [Entry]>> = exports
-        .iter()
-        .map(|export| shared::without_shared(&export.shared, &export.content.listing.entries))
-        .collect();
     let begun: Vec<Vec<Entry>> = exports.iter().map(shared::beginnings).collect::<Result<_, _>>()?;
+    for Export { content, shared, .. } in &mut exports {
+        content.listing.entries.retain(|entry| !shared::is_shared(shared, entry));
+    }
     let begun_names: Vec<String> = names.iter().map(|name| begin_name(name)).collect();
-    let output = |((export, name), entries)| {
+    let output = |(export, name)| {
         let Export { content, folder, .. }: &Export = export;
         let name: &String = name;
-        let entries: &Cow<'_, [Entry]> = entries;
         Output {
             dir: &folder.folder,
             name,
             mode: content.mode,
             root: content.listing.root.as_bstr(),
-            entries,
+            entries: &content.listing.entries,
             store: content.store,
             directories: &export.shared,
             sharing: export.sharing,
@@ -116,7 +113,7 @@ pub fn export(
             mtime: export.mtime,
         }
     };
-    let mut outputs: Vec<Output<'_>> = exports.iter().zip(&names).zip(&kept).map(output).collect();
+    let mut outputs: Vec<Output<'_>> = exports.iter().zip(&names).map(output).collect();
     for ((export, name), entries) in exports.iter().zip(&begun_names).zip(&begun) {
         if !entries.is_empty() {
             let plain = copy(&export.content, entries, &export.folder.folder, name, export.mtime);
@@ -125,7 +122,6 @@ pub fn export(
     }
     let written = write(&outputs, contents, progress)?;
     drop(outputs);
-    drop(kept);
     let results = written.into_iter().zip(exports).zip(names);
     results.map(|((written, export), name)| finish(export, name, written, kind)).collect()
 }
@@ -184,7 +180,12 @@ fn finish(
     let Export { destination, folder, content, mut record, shared, .. } = export;
     record.mtimes = written.iter().filter_map(|file| file.mtime).collect();
     record.bytes = written.iter().map(|file| file.size).sum();
-    let mut files: Vec<ListedFile> = written.into_iter().map(|file| file.file).collect();
+    let listed = |(entry, written): (Entry, Written)| ListedFile {
+        mode: entry.mode,
+        id: written.id,
+        path: entry.path,
+    };
+    let mut files: Vec<ListedFile> = content.listing.entries.into_iter().zip(written).map(listed).collect();
     let begun = match folder.folder.descend(Path::new(&begin_name(&inner))) {
         Ok(begun) => Some(begun),
         Err(error) if error.is_not_found() => None,

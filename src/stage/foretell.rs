@@ -22,7 +22,7 @@ pub fn foretell(
     let root = content.listing.root.as_bstr();
     let mut reader = contents.reader();
     let mut files = Vec::new();
-    for entry in &*shared::without_shared(shared, &content.listing.entries) {
+    for entry in content.listing.entries.iter().filter(|entry| !shared::is_shared(shared, entry)) {
         let id = if content.mode == Mode::Symlink {
             let mut text = Vec::new();
             reader.read(root, entry, &mut |piece: &[u8]| {

@@ -3,7 +3,6 @@
 //! The data lies in `shared/<base>/`, beside the `versions/` folder. What the source holds at a shared path is part
 //! of no version: it is what the data begins with. Once something stands there it is never written again.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use bstr::{BStr, ByteSlice as _};
@@ -77,13 +76,9 @@ fn shared_of<'s>(shared: &'s [String], path: &BStr) -> Option<&'s String> {
     shared.iter().find(|shared| path == shared.as_str() || is_below(path, shared.as_bytes()))
 }
 
-/// The entries that are written: all but those that a shared path stands for.
-pub(super) fn without_shared<'e>(shared: &[String], entries: &'e [Entry]) -> Cow<'e, [Entry]> {
-    if shared.is_empty() {
-        return Cow::Borrowed(entries);
-    }
-    let is_kept = |entry: &&Entry| shared_of(shared, entry.path.as_bstr()).is_none();
-    entries.iter().filter(is_kept).cloned().collect()
+/// True if a shared path stands for `entry`, which is not written then.
+pub(super) fn is_shared(shared: &[String], entry: &Entry) -> bool {
+    shared_of(shared, entry.path.as_bstr()).is_some()
 }
 
 /// The entries that data begins with, where there is none yet. Links are left out: data is no place for what could
@@ -98,7 +93,7 @@ pub(super) fn beginnings(export: &Export) -> disk::Result<Vec<Entry>> {
     let entries = export.content.listing.entries.iter();
     let entries = entries
         .filter(|entry| matches!(entry.mode, Mode::File | Mode::Executable))
-        .filter(|entry| shared_of(&missing, entry.path.as_bstr()).is_some())
+        .filter(|entry| is_shared(&missing, entry))
         .cloned();
     Ok(entries.collect())
 }

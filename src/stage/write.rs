@@ -14,7 +14,6 @@ use crate::disk::{Dir, on_disk};
 use crate::parallel::on_every_core;
 use crate::source::git::blob_id;
 use crate::source::{Contents, Entry, Kin, Mode, ObjectId, Reader};
-use crate::version::ListedFile;
 
 /// One file, link or directory to be written as `name` in `dir`.
 pub(super) struct Output<'o> {
@@ -44,7 +43,8 @@ pub(super) struct Output<'o> {
 
 /// What was written for one entry.
 pub(super) struct Written {
-    pub(super) file: ListedFile,
+    /// Id of the bytes on disk.
+    pub(super) id: ObjectId,
     /// Size in bytes.
     pub(super) size: u64,
     /// The time the file has; `None` for a link.
@@ -349,17 +349,12 @@ impl<'r> Run<'r> {
         entry: &Entry,
     ) -> Result<Written, StageError> {
         let output = &self.outputs[index];
-        let written = |id: ObjectId, size: u64, mtime: Option<i64>| Written {
-            file: ListedFile { mode: entry.mode, id, path: entry.path.clone() },
-            size,
-            mtime,
-        };
         if let Some((previous, from)) = from {
             let size = reader.size(output.root, entry)?;
             let wanted = Shareable { mode: entry.mode, id: entry.id, size, previous };
             let clones = &self.clones[&self.devices[index]];
             if let Some(mtime) = share(output.sharing, clones, from, to, name, &wanted)? {
-                return Ok(written(entry.id, size, Some(mtime)));
+                return Ok(Written { id: entry.id, size, mtime: Some(mtime) });
             }
         }
         if entry.mode == Mode::Symlink {
@@ -372,12 +367,13 @@ impl<'r> Run<'r> {
                 text.splice(..0, output.link_prefix.bytes());
             }
             to.symlink(on_disk(&text), name)?;
-            return Ok(written(blob_id(entry.id.kind(), &text), text.len() as u64, None));
+            let id = blob_id(entry.id.kind(), &text);
+            return Ok(Written { id, size: text.len() as u64, mtime: None });
         }
         let mut file = to.create_file(name, permissions(entry.mode, output.sharing == Sharing::Copy))?;
         let (size, id) = reader.read(output.root, entry, &mut |bytes| file.write(bytes))?;
         file.set_mtime(output.mtime)?;
-        Ok(written(id, size, Some(output.mtime)))
+        Ok(Written { id, size, mtime: Some(output.mtime) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! A directory version's listing: one line per file, `mode id<TAB>path`, quoted and sorted as
 //! `git ls-tree -r` prints paths. It proves what the version holds and says what later versions may share.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -120,10 +121,10 @@ fn parse_line(line: &[u8]) -> Option<ListedFile> {
 
 /// Quotes a path as git does with `core.quotePath` on: in double quotes with C escapes if it holds a control
 /// character, a quote, a backslash or a byte above 127 (git's quote.c).
-fn quote(path: &[u8]) -> String {
+fn quote(path: &[u8]) -> Cow<'_, str> {
     let plain = |byte: &u8| (0x20..0x7f).contains(byte) && !matches!(byte, b'"' | b'\\');
     if path.iter().all(plain) {
-        return String::from_utf8_lossy(path).into_owned();
+        return String::from_utf8_lossy(path);
     }
     let mut quoted = String::from("\"");
     for byte in path {
@@ -144,7 +145,7 @@ fn quote(path: &[u8]) -> String {
         }
     }
     quoted.push('"');
-    quoted
+    quoted.into()
 }
 
 fn unquote(text: &[u8]) -> Option<BString> {

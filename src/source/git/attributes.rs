@@ -16,8 +16,10 @@ pub(super) struct AttributeStack {
     search: gix::attrs::Search,
     collection: MetadataCollection,
     outcome: Outcome,
-    /// The directories entered, outermost first, and whether each has an attribute file.
+    /// The directories entered, outermost first, and whether each has an attribute file that counts.
     entered: Vec<(BString, bool)>,
+    /// An attribute file has defined macros, so that any name may stand for any attribute.
+    has_macros: bool,
 }
 
 /// What the attributes say of one path.
@@ -52,11 +54,13 @@ impl AttributeStack {
             .expect("the built-in macros parse, and no file is read");
         let mut outcome = Outcome::default();
         outcome.initialize_with_selection(&collection, NAMES);
-        Self { search, collection, outcome, entered: Vec::new() }
+        Self { search, collection, outcome, entered: Vec::new(), has_macros: false }
     }
 
     /// Enters `directory` (full path, empty for the root), whose attribute file holds `bytes`.
     pub(super) fn enter(&mut self, directory: &BStr, bytes: Option<&[u8]>) {
+        self.has_macros |= bytes.is_some_and(|bytes| bytes.contains_str("[attr]"));
+        let bytes = bytes.filter(|bytes| self.has_macros || may_decide(bytes));
         if let Some(bytes) = bytes {
             let mut source = directory.to_owned();
             source.push_str(if directory.is_empty() { ".gitattributes" } else { "/.gitattributes" });
@@ -162,6 +166,12 @@ impl AttributeStack {
     }
 }
 
+/// False for an attribute file that has nothing to say of [`NAMES`], as those that only help `git diff`: where no macro is
+/// defined, and git's own `binary` is not used, an attribute has to be named.
+fn may_decide(bytes: &[u8]) -> bool {
+    NAMES.into_iter().chain(["binary"]).any(|name| bytes.contains_str(name))
+}
+
 fn is_within(path: &BStr, directory: &BStr) -> bool {
     directory.is_empty()
         || path == directory
@@ -187,6 +197,21 @@ mod tests {
         assert!(query(&mut stack, "a/x.txt").conversion.line.contains("-text"));
         assert_eq!(stack.leave_to_ancestor_of("b".into()), Some("".into()));
         assert!(query(&mut stack, "b/x.txt").conversion.line.contains("eol=crlf"), "macros are expanded");
+    }
+
+    #[test]
+    fn a_file_counts_if_it_may_decide_anything() {
+        let mut stack = AttributeStack::new();
+        stack.enter("".into(), Some(b"*.txt eol=crlf\n"));
+        stack.enter("a".into(), Some(b"*.c diff=cpp\n"));
+        assert!(!stack.entered[1].1, "it decides nothing");
+        stack.enter("a/b".into(), Some(b"*.txt binary\n"));
+        assert_eq!(query(&mut stack, "a/b/x.txt").conversion.line, "-text eol=crlf", "`binary` is a macro");
+
+        let mut stack = AttributeStack::new();
+        stack.enter("".into(), Some(b"[attr]mine export-ignore\n"));
+        stack.enter("a".into(), Some(b"x mine\n"));
+        assert!(query(&mut stack, "a/x").export_ignore);
     }
 
     #[test]

@@ -35,6 +35,15 @@ impl Store {
     pub(super) fn new(repository: &Repository) -> Self {
         Self { repository: repository.shared.clone(), packs: Arc::new(Packs::new(&repository.local)) }
     }
+
+    fn blobs(&self) -> PackReader<'_> {
+        self.packs.reader(gix::objs::Kind::Blob)
+    }
+
+    /// A reader of trees for one thread.
+    pub(super) fn trees(&self) -> PackReader<'_> {
+        self.packs.reader(gix::objs::Kind::Tree)
+    }
 }
 
 struct GitReader<'c> {
@@ -48,7 +57,7 @@ struct GitReader<'c> {
 impl Contents for GitContents {
     fn reader(&self) -> Box<dyn Reader + '_> {
         let stores = self.stores.iter();
-        let stores = stores.map(|store| (store.repository.to_thread_local(), store.packs.reader())).collect();
+        let stores = stores.map(|store| (store.repository.to_thread_local(), store.blobs())).collect();
         Box::new(GitReader {
             contents: self,
             stores,

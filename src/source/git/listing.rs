@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
 
+use super::ahead::Ahead;
 pub use super::attributes::Conversion;
 use super::attributes::{AttributeStack, Attributes};
 use super::content::{GitContents, Store};
@@ -89,7 +90,7 @@ impl Tables {
 pub const MAX_ENTRIES: usize = 2_500_000;
 
 /// Most bytes of all their paths: quoted, four times as long, they still fit into a listing that can be read again.
-const MAX_PATH_BYTES: usize = 200 << 20;
+pub(super) const MAX_PATH_BYTES: usize = 200 << 20;
 
 impl Snapshot<'_> {
     /// Lists what is exported from the source `node` at `path`.
@@ -106,10 +107,12 @@ impl Snapshot<'_> {
             tables,
             options,
             ignore: (!options.ignore.is_empty()).then_some(ignore),
+            ahead: Ahead::default(),
             listing: Listing { root: path.to_owned(), ..Listing::default() },
         };
         let place = Place { repo, store: 0, root: self.revision.tree, prefix: BStr::new("") };
         if node.mode == Mode::Directory {
+            walk.ahead.read(repo, &walk.tables.stores[0], node.id);
             walk.directory(place, path, BStr::new(""), node.id)?;
         } else {
             walk.leaf(place, path, BStr::new(""), node, None)?;
@@ -254,6 +257,7 @@ struct Walk<'a> {
     tables: &'a mut Tables,
     options: &'a ListOptions,
     ignore: Option<gix::ignore::Search>,
+    ahead: Ahead,
     listing: Listing,
 }
 
@@ -264,7 +268,7 @@ impl Walk<'_> {
             let path = join(place.prefix, path);
             return Err(GitError::HostileEntry { path, reason: "too many folders below each other" });
         }
-        let entries = read_tree(place.repo, id, path)?;
+        let entries = self.ahead.take(place.repo, id, path)?;
         self.charge(&entries, below).map_err(|()| GitError::TooLarge { path: join(place.prefix, path) })?;
         enter(place.repo, path, &entries, &mut self.tables.attributes)?;
         for (name, node) in &entries {
@@ -384,6 +388,7 @@ impl Walk<'_> {
         // The submodule's attributes are its own; those of the superproject do not reach into it.
         let outer = std::mem::replace(&mut self.tables.attributes, AttributeStack::new());
         let inner = Place { repo: &repository.local, store, root, prefix: full.as_bstr() };
+        self.ahead.read(inner.repo, &self.tables.stores[usize::from(store)], root);
         let walked = self.directory(inner, BStr::new(""), below, root);
         self.tables.attributes = outer;
         walked

@@ -4,6 +4,7 @@
 //! repository is as good as a clone. Three rules hold here: replace refs and grafts are ignored, the
 //! configuration of the host does not decide bytes, and every tree is treated as hostile.
 
+mod ahead;
 mod attributes;
 mod config;
 mod content;

@@ -14,6 +14,11 @@ pub fn blob_id(kind: Kind, bytes: &[u8]) -> ObjectId {
     hasher.finish()
 }
 
+/// True if `bytes` are those of the object `id` of `kind`. Bytes that were built to make SHA-1 collide are nobody's.
+pub(super) fn matches_id(id: ObjectId, kind: gix::objs::Kind, bytes: &[u8]) -> bool {
+    gix::objs::compute_hash(id.kind(), kind, bytes).is_ok_and(|actual| actual == id)
+}
+
 /// Computes a blob's id piece by piece, for files that are larger than one wants in memory.
 pub struct BlobHasher {
     hasher: gix::hash::Hasher,

@@ -1,6 +1,6 @@
-//! Blobs in packs, and large ones: the short way for most of what a first deploy reads.
+//! Objects of one kind in packs, and large blobs: the short way for most of what a first deploy reads.
 //!
-//! gix reads any object, as a whole and through a map of the pack. Here blobs and the deltas they are made of are inflated
+//! gix reads any object, as a whole and through a map of the pack. Here objects and the deltas they are made of are inflated
 //! in one go, large ones piece by piece, and a map is let go of after some megabytes, so that memory does not grow with
 //! what is read. Whatever is not as expected is not found here: gix then reads it, or says what is wrong with it. What is found
 //! is as hostile as anything else, and checked against its id.
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use gix::ObjectId;
+use gix::objs::Kind;
 use gix::odb::pack;
 use gix::odb::pack::data::Entry;
 use gix::odb::pack::data::entry::Header;
@@ -22,7 +23,7 @@ use super::delta::{self, Bases};
 
 /// Blobs of more bytes than this are read piece by piece.
 pub(super) const LARGE: u64 = 4 << 20;
-/// Most bytes of a blob that is put together from deltas here.
+/// Most bytes of an object that is put together from deltas here.
 const COMPOSED: usize = 32 << 20;
 /// Bytes of one piece.
 const PIECE: usize = 256 << 10;
@@ -43,11 +44,11 @@ struct Index {
     pack: PathBuf,
 }
 
-/// What is found of a blob.
+/// What is found of an object.
 pub(super) enum Found<'r> {
     /// All of its bytes.
     Whole(&'r [u8]),
-    /// It is large, and this is where it begins.
+    /// It is a large blob, and this is where it begins.
     Large(Box<Large>),
 }
 
@@ -82,11 +83,18 @@ impl Packs {
         })
     }
 
-    /// A reader for one thread.
-    pub(super) fn reader(&self) -> PackReader<'_> {
+    /// A reader of objects of `kind` for one thread.
+    pub(super) fn reader(&self, kind: Kind) -> PackReader<'_> {
         let maps = self.indices().iter().map(|_| None).collect();
+        let header = match kind {
+            Kind::Tree => Header::Tree,
+            Kind::Blob => Header::Blob,
+            Kind::Commit => Header::Commit,
+            Kind::Tag => Header::Tag,
+        };
         PackReader {
             packs: self,
+            header,
             maps,
             last: 0,
             inflate: Decompressor::new(),
@@ -100,12 +108,14 @@ impl Packs {
 /// Reads from packs, in one thread.
 pub(super) struct PackReader<'p> {
     packs: &'p Packs,
+    /// What an object of the kind that is read begins with where it is no delta.
+    header: Header,
     /// For each index, the map of its pack.
     maps: Vec<Option<Map>>,
-    /// The index that knew the last blob, and likely knows the next.
+    /// The index that knew the last object, and likely knows the next.
     last: usize,
     inflate: Decompressor,
-    /// The blob that was read last.
+    /// The object that was read last.
     whole: Buffer,
     delta: Buffer,
     bases: Bases,
@@ -141,10 +151,11 @@ impl Buffer {
 }
 
 impl PackReader<'_> {
-    /// Reads the blob `id`, or finds where it is if it is large. `None` where gix has to look.
+    /// Reads the object `id`, or finds where it is if it is a large blob. `None` where gix has to look.
     pub(super) fn find(&mut self, id: ObjectId) -> Option<Found<'_>> {
         let Some((at, offset)) = self.look_up(id) else {
-            return self.loose(id).map(|large| Found::Large(Box::new(large)));
+            let large = if self.header == Header::Blob { self.loose(id) } else { None };
+            return large.map(|large| Found::Large(Box::new(large)));
         };
         if self.maps[at].as_ref().is_some_and(|map| map.read > MAPPED) {
             self.maps[at] = None;
@@ -152,15 +163,15 @@ impl PackReader<'_> {
         let map = self.map(at)?;
         let entry = map.file.entry(offset).ok()?;
         match entry.header {
-            Header::Blob if entry.decompressed_size > LARGE => {
-                let mut file = File::open(&self.packs.indices()[at].pack).ok()?;
-                file.seek(SeekFrom::Start(entry.data_offset)).ok()?;
-                Some(Found::Large(Box::new(Large::new(file, entry.decompressed_size))))
-            }
-            Header::Blob => {
+            header if header == self.header && entry.decompressed_size <= LARGE => {
                 let whole = self.whole.of(usize::try_from(entry.decompressed_size).ok()?);
                 self.maps[at].as_mut()?.inflate(&entry, &mut self.inflate, whole)?;
                 Some(Found::Whole(whole))
+            }
+            Header::Blob if self.header == Header::Blob => {
+                let mut file = File::open(&self.packs.indices()[at].pack).ok()?;
+                file.seek(SeekFrom::Start(entry.data_offset)).ok()?;
+                Some(Found::Large(Box::new(Large::new(file, entry.decompressed_size))))
             }
             Header::OfsDelta { .. } => {
                 self.whole = Buffer(self.compose(at, entry)?);
@@ -170,14 +181,14 @@ impl PackReader<'_> {
         }
     }
 
-    /// Size in bytes of the blob `id`, if that stands in a pack without looking into it.
+    /// Size in bytes of the object `id`, if that stands in a pack without looking into it.
     pub(super) fn size(&mut self, id: ObjectId) -> Option<u64> {
         let (at, offset) = self.look_up(id)?;
         let entry = self.map(at)?.file.entry(offset).ok()?;
-        (entry.header == Header::Blob).then_some(entry.decompressed_size)
+        (entry.header == self.header).then_some(entry.decompressed_size)
     }
 
-    /// The pack that the blob `id` is in as a delta, where the object begins that it rests on in the end, and where the
+    /// The pack that the object `id` is in as a delta, where the object begins that it rests on in the end, and where the
     /// delta does. `None` for what is no delta.
     pub(super) fn root(&mut self, id: ObjectId) -> Option<(usize, u64, u64)> {
         let (at, offset) = self.look_up(id)?;
@@ -189,7 +200,7 @@ impl PackReader<'_> {
         (entry.pack_offset() != offset).then(|| (at, entry.pack_offset(), offset))
     }
 
-    /// Puts together the blob that `entry` of the pack `at`, a delta, stands for.
+    /// Puts together the object that `entry` of the pack `at`, a delta, stands for.
     fn compose(&mut self, at: usize, mut entry: Entry) -> Option<Vec<u8>> {
         let mut deltas = Vec::new();
         let mut base = loop {
@@ -199,7 +210,7 @@ impl PackReader<'_> {
             }
             let size = usize::try_from(entry.decompressed_size).ok().filter(|size| *size <= COMPOSED)?;
             match entry.header {
-                Header::Blob => {
+                header if header == self.header => {
                     let mut bytes = vec![0; size];
                     self.maps[at].as_mut()?.inflate(&entry, &mut self.inflate, &mut bytes)?;
                     break (place, bytes);

@@ -4,6 +4,7 @@ use bstr::ByteSlice as _;
 use gix::ObjectId;
 use gix::prelude::FindExt as _;
 
+use super::object::matches_id;
 use super::repository::beyond_not_found;
 use super::{AskedTag, GitError, Repository, Result};
 use crate::spelling::nearest;
@@ -251,8 +252,6 @@ impl Repository {
         let mut buffer = Vec::new();
         let corrupt = |source| GitError::CorruptObject { what: what.to_owned(), id, source };
         let kind = self.local.objects.find(&id, &mut buffer).map_err(|source| corrupt(Some(source)))?.kind;
-        let matches =
-            gix::objs::compute_hash(self.hash_kind(), kind, &buffer).is_ok_and(|actual| actual == id);
-        if matches { Ok(buffer) } else { Err(corrupt(None)) }
+        if matches_id(id, kind, &buffer) { Ok(buffer) } else { Err(corrupt(None)) }
     }
 }

@@ -7,6 +7,7 @@ use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
 
 use super::listing::Tables;
+use super::object::matches_id;
 use super::{GitError, Repository, Result, Revision};
 
 /// What a tree entry is.
@@ -179,14 +180,24 @@ impl<'r> Snapshot<'r> {
 
 /// Reads one tree and checks each name as hostile input; `path` is the tree's own path.
 pub(super) fn read_tree(repo: &gix::Repository, id: ObjectId, path: &BStr) -> Result<Vec<(BString, Node)>> {
-    let what = if path.is_empty() { "the root tree".to_owned() } else { format!("the tree `{path}`") };
     let mut bytes = Vec::new();
-    read_checked(repo, id, gix::objs::Kind::Tree, &what, &mut bytes)?;
+    read_checked(repo, id, gix::objs::Kind::Tree, &tree_at(path), &mut bytes)?;
+    let entries = tree_entries(&bytes, id, path)?;
+    check_paths(&entries, path)?;
+    Ok(entries)
+}
+
+fn tree_at(path: &BStr) -> String {
+    if path.is_empty() { "the root tree".to_owned() } else { format!("the tree `{path}`") }
+}
+
+/// The entries of the tree `id`, whose bytes these are, with each name checked. `path` is for messages.
+pub(super) fn tree_entries(bytes: &[u8], id: ObjectId, path: &BStr) -> Result<Vec<(BString, Node)>> {
     let mut entries = Vec::new();
     let mut names = HashSet::new();
-    for entry in gix::objs::TreeRefIter::from_bytes(&bytes, repo.object_hash()) {
+    for entry in gix::objs::TreeRefIter::from_bytes(bytes, id.kind()) {
         let entry = entry.map_err(|source| GitError::CorruptObject {
-            what: what.clone(),
+            what: tree_at(path),
             id,
             source: Some(source),
         })?;
@@ -196,12 +207,20 @@ pub(super) fn read_tree(repo: &gix::Repository, id: ObjectId, path: &BStr) -> Re
         if !names.insert(entry.filename) {
             return Err(hostile("the name stands twice in its directory"));
         }
-        if path.len() + entry.filename.len() > 4_000 {
-            return Err(hostile("the path is longer than a filesystem can hold"));
-        }
         entries.push((entry.filename.to_owned(), node));
     }
     Ok(entries)
+}
+
+/// Refuses entries that no filesystem can hold where the tree is at `path`.
+pub(super) fn check_paths(entries: &[(BString, Node)], path: &BStr) -> Result<()> {
+    match entries.iter().find(|(name, _)| path.len() + name.len() > 4_000) {
+        Some((name, _)) => {
+            let reason = "the path is longer than a filesystem can hold";
+            Err(GitError::HostileEntry { path: join(path, name.as_bstr()), reason })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses names that could leave the directory, reach git's own, or mean something else on another
@@ -245,11 +264,7 @@ pub(super) fn read_checked(
         }
         Err(source) => return Err(corrupt(Some(source))),
     }
-    match gix::objs::compute_hash(id.kind(), kind, bytes) {
-        Ok(actual) if actual == id => Ok(()),
-        Ok(_) => Err(corrupt(None)),
-        Err(source) => Err(corrupt(Some(source))),
-    }
+    if matches_id(id, kind, bytes) { Ok(()) } else { Err(corrupt(None)) }
 }
 
 /// `name` below `directory`; an empty directory is the root.

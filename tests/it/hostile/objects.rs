@@ -129,6 +129,46 @@ fn packs_that_are_damaged_or_cut_off() {
     assert!(right_or_refused(&sandbox, &repo, &expected, &[]));
 }
 
+#[test]
+fn a_tree_that_is_damaged_or_gone_among_many_is_named_by_its_path() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo("project");
+    // So many that they are read on all cores before the walk comes to them.
+    for folder in 0..100 {
+        repo.write(format!("lib/{folder}/below/file"), format!("{folder}\n"));
+    }
+    repo.manifest(r#""lib": { "source": "lib", "destination": "{DEPLOY_ROOT}/lib" }"#);
+    repo.commit("many");
+    let paths = ["lib/7", "lib/42/below"];
+    for path in paths {
+        let id = repo.id(&format!("HEAD:{path}"));
+        let object = repo.path().join(".git/objects").join(&id[..2]).join(&id[2..]);
+        let honest = fs::read(&object).unwrap();
+        fs::remove_file(&object).unwrap();
+        refused(&sandbox, repo.dist([])).says(&format!("the tree `{path}`")).says(&id);
+        fs::write(&object, &honest).unwrap();
+    }
+    repo.git(["gc", "--quiet"]);
+    let mut packed = Vec::new();
+    files(&repo.path().join(".git/objects/pack"), &mut packed);
+    let pack = packed.iter().find(|path| path.extension().is_some_and(|it| it == "pack")).unwrap();
+    let honest = fs::read(pack).unwrap();
+    let listed = repo.git(["verify-pack", "-v", &pack.to_string_lossy()]);
+    for path in paths {
+        let id = repo.id(&format!("HEAD:{path}"));
+        // id, kind, size, size in the pack, offset
+        let line = listed.lines().find(|line| line.starts_with(&id)).unwrap();
+        let numbers: Vec<usize> = line.split_whitespace().skip(2).map_while(|it| it.parse().ok()).collect();
+        let mut bytes = honest.clone();
+        bytes[numbers[2] + numbers[1] / 2] ^= 0x20;
+        overwrite(pack, &bytes);
+        refused(&sandbox, repo.dist([])).says(&format!("the tree `{path}`")).says(&id);
+    }
+    overwrite(pack, &honest);
+    repo.dist([]).success();
+    assert_eq!(fs::read_to_string(sandbox.root().join("lib/99/below/file")).unwrap(), "99\n");
+}
+
 /// A zlib stream that holds `bytes` as they are (RFC 1950, RFC 1951 section 3.2.4).
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).unwrap();
