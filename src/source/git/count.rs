@@ -8,12 +8,15 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use bstr::ByteSlice as _;
 use gix::ObjectId;
 use gix::commitgraph::Graph;
+use gix::hash::Kind;
 use gix::hashtable::HashMap;
 use gix::prelude::FindExt as _;
 use gix::traverse::commit::ParentIds;
 
+use super::pack::{Found, PackReader, Packs};
 use super::remembered::{Known, Remembered};
 use super::{GitError, Repository, Result, Revision};
 
@@ -50,7 +53,9 @@ impl Repository {
         if let Some(known) = remembered.get(revision.commit) {
             return Ok(CommitCount { commits: known.count, known, is_remembered: true });
         }
-        let counted = Walk::new(&self.local, boundary.is_none()).count(revision.commit, &remembered, is_cut);
+        let packs = Packs::new(&self.local);
+        let mut walk = Walk::new(&self.local, &packs, boundary.is_none());
+        let counted = walk.count(revision.commit, &remembered, is_cut);
         let known = counted.map_err(|stop| match stop {
             Stop::Cut => GitError::Shallow { revision: revision.asked.clone() },
             Stop::Unreadable(source) => GitError::Other { act: act(), source },
@@ -105,8 +110,9 @@ struct Seen {
 }
 
 impl<'r> Walk<'r> {
-    fn new(repository: &'r gix::Repository, may_try_graph: bool) -> Self {
-        let commits = Commits { repository, read: 0, buffer: Vec::new() };
+    fn new(repository: &'r gix::Repository, packs: &'r Packs, may_try_graph: bool) -> Self {
+        let packs = packs.reader(gix::objs::Kind::Commit);
+        let commits = Commits { repository, packs, read: 0, buffer: Vec::new() };
         let (seen, queue) = (HashMap::default(), BinaryHeap::new());
         Self { commits, seen, queue, new: 0, new_waiting: 0, may_try_graph }
     }
@@ -217,6 +223,7 @@ impl Eq for Waiting {}
 /// Where commits are read from.
 struct Commits<'r> {
     repository: &'r gix::Repository,
+    packs: PackReader<'r>,
     /// How many were read.
     read: usize,
     buffer: Vec<u8>,
@@ -225,6 +232,11 @@ struct Commits<'r> {
 impl Commits<'_> {
     fn read(&mut self, id: ObjectId) -> Result<Waiting, gix::Error> {
         self.read += 1;
+        if let Some(Found::Whole(commit)) = self.packs.find(id)
+            && let Some((parents, date)) = parents_and_date(commit, id.kind())
+        {
+            return Ok(Waiting { date: date & DATE, id, parents });
+        }
         self.buffer.clear();
         let commit = self.repository.objects.find_commit_iter(&id, &mut self.buffer)?;
         let date = commit.committer().map_or(0, |committer| committer.seconds());
@@ -272,5 +284,50 @@ impl Commits<'_> {
             }
         }
         Ok(Some(known))
+    }
+}
+
+/// Parents of a commit, and the committer's date in seconds since 1970. `None` where it is not just as git writes it: gix
+/// makes the best of it.
+fn parents_and_date(commit: &[u8], kind: Kind) -> Option<(ParentIds, u64)> {
+    let hex = kind.len_in_hex();
+    let mut rest = commit.strip_prefix(b"tree ")?.get(hex..)?.strip_prefix(b"\n")?;
+    let mut parents = ParentIds::new();
+    while let Some(line) = rest.strip_prefix(b"parent ") {
+        let (id, after) = line.split_at_checked(hex)?;
+        parents.push(ObjectId::from_hex(id).ok()?);
+        rest = after.strip_prefix(b"\n")?;
+    }
+    let (_, rest) = rest.strip_prefix(b"author ")?.split_once_str("\n")?;
+    let (committer, _) = rest.strip_prefix(b"committer ")?.split_once_str("\n")?;
+    let (_, date) = committer.split_once_str("> ").filter(|(_, date)| !date.contains(&b'>'))?;
+    let (seconds, _) = date.split_once_str(" ")?;
+    let is_number = seconds.iter().all(u8::is_ascii_digit);
+    is_number.then_some((parents, seconds.to_str().ok()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parents_and_date_are_read_from_what_git_writes_and_from_nothing_else() {
+        let (tree, parent) = ("1".repeat(40), "2".repeat(40));
+        let commit = |header: &str, committer: &str| {
+            format!("tree {tree}\n{header}author A <a@b> 1 +0000\ncommitter {committer}\n\ntext\n")
+        };
+        let read = |commit: String| parents_and_date(commit.as_bytes(), Kind::Sha1);
+        let parents = format!("parent {parent}\nparent {tree}\n");
+        let (ids, date) = read(commit(&parents, "A B <a@b> 1500000000 +0200")).unwrap();
+        assert_eq!(ids.iter().map(ToString::to_string).collect::<Vec<_>>(), [parent.as_str(), tree.as_str()]);
+        assert_eq!(date, 1_500_000_000);
+        assert_eq!(read(commit("", "A <a@b> 7 +0000")).unwrap().0.len(), 0);
+        for committer in
+            ["A <a@b> -7 +0000", "A <a@b> +7 +0000", "A <a@b>", "A <a@b> x +0000", "A> <a@b> 7 +0000"]
+        {
+            assert!(read(commit("", committer)).is_none(), "{committer}");
+        }
+        assert!(read(commit(&format!("parent {}\n", &parent[1..]), "A <a@b> 7 +0000")).is_none());
+        assert!(read(commit(&format!("tree {tree}\n"), "A <a@b> 7 +0000")).is_none());
     }
 }

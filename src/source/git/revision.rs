@@ -9,6 +9,9 @@ use super::repository::beyond_not_found;
 use super::{AskedTag, GitError, Repository, Result};
 use crate::spelling::nearest;
 
+/// So many commits are looked at before a history is compared as a whole.
+const SOON: usize = 100;
+
 /// A commit, pinned: every later read of a run goes through its ids.
 #[derive(Clone, Debug)]
 pub struct Revision {
@@ -115,6 +118,9 @@ impl Repository {
         if other.kind() != self.hash_kind() || !self.local.has_object(other) {
             return Ok(Ancestry::Unknown);
         }
+        if self.reaches_soon(new.commit, other) {
+            return Ok(Ancestry::Older);
+        }
         if self.not_reachable(new.commit, other)? == 0 {
             return Ok(Ancestry::Newer);
         }
@@ -145,6 +151,15 @@ impl Repository {
             file.and_then(|file| file.verify_checksum()).is_err()
         };
         files.any(is_damaged).then_some(false)
+    }
+
+    /// True if `old` is among the latest commits that `new` reaches, which is the ordinary case: it is told from a few
+    /// commits, where a commit-graph would have to be checked as a whole.
+    fn reaches_soon(&self, new: ObjectId, old: ObjectId) -> bool {
+        use gix::revision::walk::Sorting;
+        let latest_first = Sorting::ByCommitTime(gix::traverse::commit::simple::CommitTimeOrder::NewestFirst);
+        let walk = self.local.rev_walk([new]).sorting(latest_first).use_commit_graph(false);
+        walk.all().is_ok_and(|walk| walk.take(SOON).any(|commit| commit.is_ok_and(|commit| commit.id == old)))
     }
 
     /// Number of commits that are reachable from `tip` and not from `hidden`.
