@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use super::publisher::{Desk, Files};
 use crate::support::{HttpServer, Run};
@@ -14,6 +15,8 @@ pub(super) struct Machine<'d> {
     /// What begins the paths of all that it asks the server for.
     pub(super) prefix: String,
     url: String,
+    /// The number of the newest version that it ran while no rollout was under way; 0 before the first.
+    settled: Mutex<usize>,
 }
 
 /// What a machine runs.
@@ -37,7 +40,7 @@ impl<'d> Machine<'d> {
         for below in ["tmp", "home"] {
             fs::create_dir_all(folder.join(below)).unwrap();
         }
-        Self { desk, folder, prefix: format!("/~{name}/"), url: server.url() }
+        Self { desk, folder, prefix: format!("/~{name}/"), url: server.url(), settled: Mutex::default() }
     }
 
     /// `git dist` on this machine, as `before` starts it.
@@ -104,6 +107,19 @@ impl<'d> Machine<'d> {
         let mut files = Files::new();
         read(&version, "", &mut files);
         Some(Running { number, files })
+    }
+
+    /// The number of the version behind which it must not fall back. A rollout that was killed may be undone, so that what
+    /// was active meanwhile does not count.
+    pub(super) fn settled(&self) -> usize {
+        *self.settled.lock().unwrap()
+    }
+
+    /// Takes note of what it runs, which the next look must find, or something newer.
+    pub(super) fn note(&self, running: &Running) {
+        if !self.root().join(".distman/pending.json").exists() {
+            *self.settled.lock().unwrap() = running.number;
+        }
     }
 
     /// What its log says: kinds with details.

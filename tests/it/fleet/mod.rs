@@ -330,7 +330,6 @@ impl<'d> Fleet<'d> {
 
     /// One machine's part of a round.
     fn step(&self, machine: &Machine<'_>, step: &Step, trouble: &Trouble) {
-        let before = machine.running();
         let at = |path: &str| format!("{}{path}", machine.prefix);
         match trouble {
             Trouble::None => {}
@@ -347,7 +346,7 @@ impl<'d> Fleet<'d> {
                 run.as_ref().map_or(String::new(), Run::snapshot)
             )
         };
-        self.look(machine, before.as_ref(), &what);
+        self.look(machine, &what);
         let is_forged = matches!(trouble, Trouble::Shown(name, _) if *name != "stale");
         let is_plain = matches!(step, Step::Update) && machine.follows();
         if is_forged
@@ -412,15 +411,16 @@ impl<'d> Fleet<'d> {
     }
 
     /// What the machine runs is one whole good release, and none before the one that it ran.
-    fn look(&self, machine: &Machine<'_>, before: Option<&Running>, what: &dyn Fn() -> String) {
+    fn look(&self, machine: &Machine<'_>, what: &dyn Fn() -> String) {
         let Some(running) = machine.running() else {
-            assert!(before.is_none(), "nothing is left: {}", what());
+            assert_eq!(machine.settled(), 0, "nothing is left: {}", what());
             return;
         };
         let label = running.label();
         assert_eq!(self.labels.get(label), Some(&true), "{label}: {}", what());
         assert_eq!(running.files, files_of(label, true), "a mix: {}", what());
-        assert!(before.is_none_or(|before| before.number <= running.number), "back: {}", what());
+        assert!(machine.settled() <= running.number, "back: {}", what());
+        machine.note(&running);
         let mut numbers = self.numbers.lock().unwrap();
         let known = numbers.entry(running.number).or_insert_with(|| running.clone());
         assert_eq!(*known, running, "two releases with one number: {}", what());
@@ -434,10 +434,9 @@ impl<'d> Fleet<'d> {
             for _ in 0..4 {
                 scope.spawn(|| {
                     while let Some(machine) = self.machines.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let before = machine.running();
                         let run = if machine.follows() { machine.run(&PATIENT) } else { machine.install() };
                         assert_eq!(run.code, Some(0), "{}", run.snapshot());
-                        self.look(machine, before.as_ref(), &|| run.snapshot());
+                        self.look(machine, &|| run.snapshot());
                         assert_eq!(machine.running().unwrap().label(), newest, "{}", run.snapshot());
                     }
                 });
