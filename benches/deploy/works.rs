@@ -113,16 +113,32 @@ struct Distman<'a> {
 }
 
 impl Distman<'_> {
+    fn root(&self) -> PathBuf {
+        self.sandbox.scratch().join("root")
+    }
+
     fn run(&self, arguments: &[&str]) -> Duration {
-        let root = self.sandbox.scratch().join("root");
         let program = self.program.to_string_lossy();
         let mut command = self.sandbox.command(&program);
-        time(command.current_dir(&self.clone).env("DEPLOY_ROOT", root).args(arguments))
+        time(command.current_dir(&self.clone).env("DEPLOY_ROOT", self.root()).args(arguments))
+    }
+
+    fn check_out(&self, commit: &str) {
+        self.sandbox.shell(&format!("git -C '{}' reset --quiet --hard {commit}", self.clone.display()));
     }
 
     fn deploy(&self, commit: &str) -> Duration {
-        self.sandbox.shell(&format!("git -C '{}' reset --quiet --hard {commit}", self.clone.display()));
+        self.check_out(commit);
         self.run(&["-y"])
+    }
+
+    /// Has git dist make the versions of `commits`, which distman finds as its own: that takes seconds in place of an hour.
+    fn prepare(&self, commits: &[String]) {
+        for commit in commits {
+            let mut command = self.sandbox.command(GIT_DIST);
+            time(command.args(["--quiet", "--rev", commit]).env("DEPLOY_ROOT", self.root()));
+        }
+        commits.last().into_iter().for_each(|newest| self.check_out(newest));
     }
 }
 
@@ -160,7 +176,7 @@ pub(crate) fn items(options: &Options) {
         deploy(&commits[0])
     };
     let their_first = |_| {
-        remove(&sandbox.scratch().join("root"));
+        remove(&distman.root());
         distman.deploy(&commits[0])
     };
     pair("first deploy", 0.5, &first, &their_first);
@@ -170,8 +186,8 @@ pub(crate) fn items(options: &Options) {
     let all = &commits[one + 1..];
     for commit in all {
         deploy(commit);
-        distman.deploy(commit);
     }
+    distman.prepare(all);
     let newest = all.last().expect("there are eight");
     pair("nothing to do, nine versions each", 0.02, &|_| deploy(newest), &|_| distman.run(&["-y"]));
     let back = |_| sandbox.dist(&["rollback"]);
