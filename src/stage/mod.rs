@@ -4,6 +4,7 @@
 //! [`Durable::complete`] turns it into a [`CompleteVersion`], by renames on one filesystem, after its bytes were
 //! made durable; and only a complete version can be activated. What a killed run leaves is swept by the next.
 
+mod batches;
 mod export;
 mod foretell;
 mod mirror;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bstr::{BStr, ByteSlice as _};
 
+use super::batches::{Batch, batches, tasks};
 use super::share::{Clones, Shareable, Sharing, permissions, share};
 use super::{Previous, Progress, StageError};
 use crate::command::with_stoppable_programs;
@@ -54,19 +55,6 @@ pub(super) struct Written {
 /// What one thread reads with: for each of the contents, a reader.
 type Readers<'r> = Vec<Box<dyn Reader + 'r>>;
 
-/// Files of one directory of one output, written by one thread.
-#[derive(Clone, Copy)]
-struct Batch<'o> {
-    output: usize,
-    directory: &'o BStr,
-    entries: &'o [Entry],
-    /// Index of the first of them in the output.
-    first: usize,
-}
-
-/// Files per batch: enough to pay for opening the directory, few enough to keep all cores busy to the end.
-const BATCH: usize = 64;
-
 /// Writes all of `outputs`; returns what was written for each.
 ///
 /// # Errors
@@ -81,11 +69,8 @@ pub(super) fn write(
     let clones = devices.iter().map(|device| (*device, Clones::default())).collect();
     let mut run = Run { outputs, roots: Vec::new(), known, devices, clones, contents, progress };
     let batches = batches(outputs);
-    let kin = run.check_space(&batches)?;
+    let kin = run.prepare(&batches)?;
     let tasks = tasks(&batches, kin);
-    for output in outputs {
-        run.roots.push(make_directories(output)?);
-    }
     progress.start(outputs.iter().map(|output| output.entries.len() as u64).sum());
     let written = run.for_each(&tasks, |task, readers| {
         let mut done = Vec::with_capacity(task.len());
@@ -166,57 +151,20 @@ pub(super) fn split(path: &BStr) -> (&BStr, &BStr) {
     }
 }
 
-fn batches<'o>(outputs: &'o [Output<'o>]) -> Vec<Batch<'o>> {
-    let mut batches = Vec::new();
-    for (index, output) in outputs.iter().enumerate() {
-        if output.mode != Mode::Directory {
-            let directory = BStr::new("");
-            batches.push(Batch { output: index, directory, entries: output.entries, first: 0 });
-            continue;
-        }
-        let same_directory = |a: &Entry, b: &Entry| split(a.path.as_bstr()).0 == split(b.path.as_bstr()).0;
-        let mut first = 0;
-        for group in output.entries.chunk_by(same_directory) {
-            for chunk in group.chunks(BATCH) {
-                let directory = split(chunk[0].path.as_bstr()).0;
-                batches.push(Batch { output: index, directory, entries: chunk, first });
-                first += chunk.len();
-            }
-        }
-    }
-    batches
+/// What is done before anything is written.
+enum Preparation<'p, 'o> {
+    /// The directories of an output are made.
+    Directories(&'p Output<'o>),
+    /// What a batch needs is found out.
+    Look(&'p Batch<'o>),
 }
 
-/// What one thread does at once: the families of `kin`, which for each batch says who in it has one, and what is left of
-/// the batches without them. Families come first: they may take long.
-fn tasks<'o>(batches: &[Batch<'o>], kin: Vec<Vec<(usize, Kin)>>) -> Vec<Vec<Batch<'o>>> {
-    let mut families: BTreeMap<_, Vec<(u64, Batch<'o>)>> = BTreeMap::new();
-    let mut others = Vec::new();
-    for (batch, kin) in batches.iter().zip(kin) {
-        let part = |first: usize, end: usize| Batch {
-            entries: &batch.entries[first - batch.first..end - batch.first],
-            first,
-            ..*batch
-        };
-        let mut left = Vec::new();
-        let mut begin = batch.first;
-        for (index, Kin { family, place }) in kin {
-            left.push(part(begin, index));
-            families.entry(family).or_default().push((place, part(index, index + 1)));
-            begin = index + 1;
-        }
-        left.push(part(begin, batch.first + batch.entries.len()));
-        left.retain(|part| !part.entries.is_empty());
-        others.push(left);
-    }
-    let mut tasks = Vec::new();
-    for mut family in families.into_values() {
-        family.sort_by_key(|(place, _)| *place);
-        let parts = family.chunks(BATCH).map(|chunk| chunk.iter().map(|(_, part)| *part).collect());
-        tasks.extend(parts);
-    }
-    tasks.extend(others);
-    tasks
+/// What comes of it.
+enum Prepared {
+    /// The output's handle. That there is no room for what comes into it is worth more to know than why there is none.
+    Directories(Result<Option<Dir>, StageError>),
+    /// Bytes of a batch of this output that will be written, and who in it has kin, by index.
+    Look { output: usize, size: u64, kin: Vec<(usize, Kin)> },
 }
 
 struct Run<'r> {
@@ -233,27 +181,28 @@ struct Run<'r> {
 }
 
 impl<'r> Run<'r> {
-    /// Refuses before a byte is written where the content cannot fit. Converted files count as stored. Returns for each
-    /// batch who in it has kin, by index.
-    fn check_space(&self, batches: &[Batch<'r>]) -> Result<Vec<Vec<(usize, Kin)>>, StageError> {
-        let looks = self.for_each(batches, |batch, readers| {
-            let Output { root, store, .. } = self.outputs[batch.output];
-            let known = &self.known[batch.output];
-            let (mut sum, mut kin) = (0_u64, Vec::new());
-            let entries = (batch.first..).zip(batch.entries);
-            for (index, entry) in entries.filter(|(index, _)| known.holder(*index).is_none()) {
-                let reader = &mut *readers[store];
-                sum = sum.saturating_add(reader.size(root, entry)?);
-                kin.extend(reader.kin(entry).map(|kin| (index, kin)));
-            }
-            Ok((sum, kin))
+    /// Makes the directories of all outputs, and refuses before a byte is written where the content cannot fit. Converted
+    /// files count as stored. Returns for each batch who in it has kin, by index.
+    fn prepare(&mut self, batches: &[Batch<'r>]) -> Result<Vec<Vec<(usize, Kin)>>, StageError> {
+        let outputs = self.outputs.iter().map(Preparation::Directories);
+        let preparations: Vec<_> = outputs.chain(batches.iter().map(Preparation::Look)).collect();
+        let prepared = self.for_each(&preparations, |preparation, readers| match preparation {
+            Preparation::Directories(output) => Ok(Prepared::Directories(make_directories(output))),
+            Preparation::Look(batch) => self.look_at(batch, readers),
         })?;
-        let (sizes, kin): (Vec<u64>, Vec<_>) = looks.into_iter().unzip();
+        let (mut roots, mut all_kin) =
+            (Vec::with_capacity(self.outputs.len()), Vec::with_capacity(batches.len()));
         let mut needed: BTreeMap<u64, (u64, &Dir)> = BTreeMap::new();
-        for (batch, size) in batches.iter().zip(sizes) {
-            let dir = self.outputs[batch.output].dir;
-            let sum = &mut needed.entry(self.devices[batch.output]).or_insert((0, dir)).0;
-            *sum = sum.saturating_add(size);
+        for prepared in prepared {
+            match prepared {
+                Prepared::Directories(root) => roots.push(root),
+                Prepared::Look { output, size, kin } => {
+                    let dir = self.outputs[output].dir;
+                    let sum = &mut needed.entry(self.devices[output]).or_insert((0, dir)).0;
+                    *sum = sum.saturating_add(size);
+                    all_kin.push(kin);
+                }
+            }
         }
         for (needed, dir) in needed.into_values() {
             let free = dir.free_space()?;
@@ -261,7 +210,22 @@ impl<'r> Run<'r> {
                 return Err(StageError::NoSpace { path: dir.path().to_owned(), needed, free });
             }
         }
-        Ok(kin)
+        self.roots = roots.into_iter().collect::<Result<_, _>>()?;
+        Ok(all_kin)
+    }
+
+    /// The size of what is to be written of `batch`, and who in it has kin.
+    fn look_at(&self, batch: &Batch<'r>, readers: &mut Readers<'r>) -> Result<Prepared, StageError> {
+        let Output { root, store, .. } = self.outputs[batch.output];
+        let known = &self.known[batch.output];
+        let (mut size, mut kin) = (0_u64, Vec::new());
+        let entries = (batch.first..).zip(batch.entries);
+        for (index, entry) in entries.filter(|(index, _)| known.holder(*index).is_none()) {
+            let reader = &mut *readers[store];
+            size = size.saturating_add(reader.size(root, entry)?);
+            kin.extend(reader.kin(entry).map(|kin| (index, kin)));
+        }
+        Ok(Prepared::Look { output: batch.output, size, kin })
     }
 
     /// Does `act` for every task, on every core, and returns what it returns for each, in their order.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use bstr::{BString, ByteSlice as _};
 
 use crate::disk::{Dir, DiskError, Shown};
-use crate::source::git::{Mode, ObjectId, TreeEntry, is_too_deep};
+use crate::source::git::{HashKind, Mode, ObjectId, TreeEntry, is_too_deep};
 
 /// The files of a directory version, sorted by path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,8 +101,12 @@ impl FileListing {
     /// The text of the listing.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
+        let mut id = HashKind::hex_buf();
         for file in &self.0 {
-            let _ = writeln!(text, "{} {}\t{}", file.mode.as_str(), file.id, quote(&file.path));
+            let id = file.id.hex_to_buf(&mut id);
+            for part in [file.mode.as_str(), " ", id, "\t", &quote(&file.path), "\n"] {
+                text.push_str(part);
+            }
         }
         text
     }
@@ -123,8 +127,10 @@ fn parse_line(line: &[u8]) -> Option<ListedFile> {
 /// character, a quote, a backslash or a byte above 127 (git's quote.c).
 fn quote(path: &[u8]) -> Cow<'_, str> {
     let plain = |byte: &u8| (0x20..0x7f).contains(byte) && !matches!(byte, b'"' | b'\\');
-    if path.iter().all(plain) {
-        return String::from_utf8_lossy(path);
+    if path.iter().all(plain)
+        && let Ok(text) = path.to_str()
+    {
+        return text.into();
     }
     let mut quoted = String::from("\"");
     for byte in path {

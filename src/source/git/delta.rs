@@ -37,6 +37,13 @@ pub(super) fn apply(base: &[u8], delta: &[u8], most: usize) -> Option<Vec<u8>> {
     (made.len() == length).then_some(made)
 }
 
+/// How many bytes the delta makes that begins so. `None` where that is not all of the beginning.
+pub(super) fn made(delta: &[u8]) -> Option<u64> {
+    let mut rest = delta;
+    size(&mut rest)?;
+    size(&mut rest).map(|size| size as u64)
+}
+
 /// A size: seven bits in each byte, the lowest first; the last one has its highest bit not set.
 fn size(rest: &mut &[u8]) -> Option<usize> {
     let mut size = 0_u64;

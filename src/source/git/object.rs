@@ -3,7 +3,6 @@
 use bstr::{BStr, ByteSlice as _};
 use gix::ObjectId;
 use gix::hash::Kind;
-use gix::objs::WriteTo as _;
 
 use super::snapshot::Mode;
 
@@ -71,26 +70,30 @@ pub fn tree_id(kind: Kind, entries: &[TreeEntry<'_>]) -> ObjectId {
 }
 
 fn subtree(kind: Kind, entries: &[TreeEntry<'_>], prefix: usize) -> ObjectId {
-    let mut tree = gix::objs::Tree::empty();
+    let mut tree = Vec::new();
     let mut rest = entries;
+    // In this order, the paths below a directory stand where git wants its name: as if that ended in a slash.
     while let Some(first) = rest.first() {
         let name_and_below = &first.path[prefix..];
         let (name, mode, id, taken) = match name_and_below.find_byte(b'/') {
             None => (name_and_below.as_bstr(), first.mode.as_tree_mode(), first.id, 1),
             Some(end) => {
                 let dir = &first.path[..=prefix + end];
-                let taken = rest.iter().take_while(|entry| entry.path.starts_with(dir)).count();
+                let taken = rest.partition_point(|entry| entry.path.starts_with(dir));
                 let id = subtree(kind, &rest[..taken], prefix + end + 1);
                 (name_and_below[..end].as_bstr(), gix::objs::tree::EntryKind::Tree, id, taken)
             }
         };
-        tree.entries.push(gix::objs::tree::Entry { mode: mode.into(), filename: name.to_owned(), oid: id });
+        let mode = gix::objs::tree::EntryMode::from(mode);
+        tree.extend_from_slice(mode.as_bytes(&mut [0; 6]));
+        tree.push(b' ');
+        // Names were checked to hold no NUL.
+        tree.extend_from_slice(name);
+        tree.push(0);
+        tree.extend_from_slice(id.as_slice());
         rest = &rest[taken..];
     }
-    tree.entries.sort();
-    let mut bytes = Vec::new();
-    tree.write_to(&mut bytes).expect("writing to memory cannot fail, and names were checked to hold no NUL");
-    gix::objs::compute_hash(kind, gix::objs::Kind::Tree, &bytes)
+    gix::objs::compute_hash(kind, gix::objs::Kind::Tree, &tree)
         .unwrap_or_else(|_collision| ObjectId::null(kind))
 }
 

@@ -29,6 +29,8 @@ const COMPOSED: usize = 32 << 20;
 const PIECE: usize = 256 << 10;
 /// Bytes that are read of one map of a pack before it is let go of.
 const MAPPED: usize = 16 << 20;
+/// Bytes at the beginning of a delta that hold both of its sizes.
+const SIZES: usize = 18;
 /// Base two logarithm of the window that zlib's format allows (RFC 1950).
 const WINDOW_BITS: u8 = 15;
 
@@ -97,7 +99,9 @@ impl Packs {
             header,
             maps,
             last: 0,
+            looked_up: None,
             inflate: Decompressor::new(),
+            begin: Inflate::new(true, WINDOW_BITS),
             whole: Buffer::default(),
             delta: Buffer::default(),
             bases: Bases::default(),
@@ -114,7 +118,11 @@ pub(super) struct PackReader<'p> {
     maps: Vec<Option<Map>>,
     /// The index that knew the last object, and likely knows the next.
     last: usize,
+    /// The last object that was looked for, and where it is.
+    looked_up: Option<(ObjectId, (usize, u64))>,
     inflate: Decompressor,
+    /// Inflates what no more than the beginning is wanted of.
+    begin: Inflate,
     /// The object that was read last.
     whole: Buffer,
     delta: Buffer,
@@ -130,10 +138,15 @@ struct Map {
 impl Map {
     /// Inflates what `entry` stores into `bytes`, which has to be filled.
     fn inflate(&mut self, entry: &Entry, inflate: &mut Decompressor, bytes: &mut [u8]) -> Option<()> {
-        let end = self.file.pack_end() as u64;
-        let stored = self.file.entry_slice(entry.data_offset.min(end)..end)?;
         self.read += bytes.len();
+        let stored = self.stored(entry)?;
         (inflate.zlib_decompress(stored, bytes).ok()? == bytes.len()).then_some(())
+    }
+
+    /// The pack from where the bytes of `entry` begin.
+    fn stored(&self, entry: &Entry) -> Option<&[u8]> {
+        let end = self.file.pack_end() as u64;
+        self.file.entry_slice(entry.data_offset.min(end)..end)
     }
 }
 
@@ -181,11 +194,22 @@ impl PackReader<'_> {
         }
     }
 
-    /// Size in bytes of the object `id`, if that stands in a pack without looking into it.
+    /// Size in bytes that a pack announces for the object `id`.
     pub(super) fn size(&mut self, id: ObjectId) -> Option<u64> {
         let (at, offset) = self.look_up(id)?;
         let entry = self.map(at)?.file.entry(offset).ok()?;
-        (entry.header == self.header).then_some(entry.decompressed_size)
+        match entry.header {
+            header if header == self.header => Some(entry.decompressed_size),
+            Header::OfsDelta { .. } => {
+                let stored = self.maps[at].as_ref()?.stored(&entry)?;
+                let mut sizes = [0; SIZES];
+                self.begin.reset(true);
+                self.begin.decompress(stored, &mut sizes, InflateFlush::NoFlush).ok()?;
+                let length = usize::try_from(self.begin.total_out()).ok()?;
+                delta::made(&sizes[..length])
+            }
+            _ => None,
+        }
     }
 
     /// The pack that the object `id` is in as a delta, where the object begins that it rests on in the end, and where the
@@ -246,12 +270,17 @@ impl PackReader<'_> {
 
     /// The index that knows `id`, and where in its pack it is.
     fn look_up(&mut self, id: ObjectId) -> Option<(usize, u64)> {
+        if let Some((_, place)) = self.looked_up.filter(|(last, _)| *last == id) {
+            return Some(place);
+        }
         let indices = self.packs.indices();
         let order = (self.last..indices.len()).chain(0..self.last);
         let mut places = order.filter_map(|at| Some((at, indices.get(at)?.file.lookup(id)?)));
         let (at, entry) = places.next()?;
+        let place = (at, indices[at].file.pack_offset_at_index(entry));
         self.last = at;
-        Some((at, indices[at].file.pack_offset_at_index(entry)))
+        self.looked_up = Some((id, place));
+        Some(place)
     }
 
     /// The loose object `id`, if it is a large blob.
